@@ -1,0 +1,97 @@
+package catalog
+
+// Mode says what an import may do to the catalog.
+type Mode uint8
+
+const (
+	Upsert Mode = 0 // create what is new, update what is there
+	Create Mode = 1 // create only: an item that is there is an error
+	Update Mode = 2 // update only: an item that is not there is an error
+)
+
+var modeNames = [...]string{"upsert", "create", "update"}
+
+// String returns the mode's name.
+func (m Mode) String() string { return modeNames[m] }
+
+// ParseMode returns the mode named s, and whether there is one.
+func ParseMode(s string) (Mode, bool) {
+	for i, n := range modeNames {
+		if n == s {
+			return Mode(i), true
+		}
+	}
+	return 0, false
+}
+
+// OpKind says what is done to a field.
+type OpKind uint8
+
+const (
+	OpSet     OpKind = 1 // the field becomes the value
+	OpUnset   OpKind = 2 // the field goes; an error where it is required without a default
+	OpDefault OpKind = 3 // the field becomes its property's default, or goes
+	OpPrepend OpKind = 4 // the elements go before those the list has
+	OpAppend  OpKind = 5 // the elements go after those the list has
+	OpRemove  OpKind = 6 // the elements go from the list
+)
+
+// Idempotent reports whether doing it twice is the same as doing it once.
+func (k OpKind) Idempotent() bool { return k != OpPrepend && k != OpAppend }
+
+// Op asks for one thing to be done to one field.
+type Op struct {
+	Field *Field
+	Kind  OpKind
+	Value Value
+}
+
+// Change is what a record asks of one item.
+type Change struct {
+	Kind Kind
+	Mode Mode
+	// Row is the index, in the group's Rows, of the record that asks.
+	Row int
+	// Keys identify the item, in the source's order of trust. The first that is
+	// present decides, unless Fallthrough is set: then the first that matches.
+	Keys        []Key
+	Fallthrough bool
+	// Ops are sorted by the fields' names, one for each field.
+	Ops []Op
+	// Delete asks for the item to go; Ops is then empty.
+	Delete bool
+	// Staged changes the working document alone, to go live when published.
+	Staged bool
+	// GTINShared says that the source's numbers do not identify items.
+	GTINShared bool
+	// Parent is 1 + the index, in the group's Changes, of a change that must
+	// not fail if this one is to be done; 0 for none.
+	Parent int
+	// Hash is the hash of the resolved change (see Hasher), or 0 when it may
+	// not be used to tell an unchanged row unread.
+	Hash int64
+}
+
+// Row is a record's place in the file and what is known of it before anything
+// is decided.
+type Row struct {
+	// Number is the record's ordinal with the header as 1.
+	Number int64
+	// Line is the physical line where the record begins, 0 where the format has
+	// no lines.
+	Line int64
+	// Problems are those that reading, mapping and checking found.
+	Problems []Problem
+	// Skip says that the row asks for nothing.
+	Skip bool
+	// Ident quotes the identifying cells as the file has them, for reports of
+	// rows that failed.
+	Ident []Key
+}
+
+// Group is the records that belong together and the changes they ask for. Most
+// groups are one row with one change.
+type Group struct {
+	Rows    []Row
+	Changes []Change
+}

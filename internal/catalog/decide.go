@@ -1,0 +1,477 @@
+package catalog
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// World is what the store says about items, as far as a chunk's decisions may
+// depend on it. It answers from memory: everything is read once per chunk.
+type World interface {
+	// Match returns the items of a kind that now carry the key: none, one, or
+	// several where the key is not unique.
+	Match(kind Kind, key Key) []*Item
+}
+
+// Facts are what decisions may depend on beside the world.
+type Facts struct {
+	Schema *Schema
+	// Currency is used for money whose row names none, on items that have none.
+	Currency string
+	// Now is the time of the chunk, in UTC with millisecond precision.
+	Now time.Time
+	// NewID returns an unused item id.
+	NewID func(Kind) string
+	// ImportNo names the import that decides.
+	ImportNo int64
+	// InFileOrder says that rows of one file may write one item repeatedly, in
+	// the order of the file. Otherwise a later row that reaches an item which an
+	// earlier row of the same import wrote is an error.
+	InFileOrder bool
+}
+
+// RowDecision is how a row ended.
+type RowDecision struct {
+	Row     Row
+	Outcome Outcome
+	// ItemID is the item the row reached; "" when it reached none.
+	ItemID string
+}
+
+// Write is one item to write, with what it was before.
+type Write struct {
+	// Outcome is Created, Updated or Deleted.
+	Outcome Outcome
+	Row     int64
+	// Before is nil for a created item.
+	Before *Item
+	// After is the item as it is to be; of a deleted one only ID and Kind count.
+	After Item
+	// Changes are the fields that differ, sorted; nil for a created item, whose
+	// document is all new, and for a deleted one, whose Before is the image.
+	Changes []FieldChange
+}
+
+// Decisions collects what a run of Decide calls found.
+type Decisions struct {
+	Rows   []RowDecision
+	Writes []Write
+}
+
+// Reset empties d and keeps its memory.
+func (d *Decisions) Reset() {
+	clear(d.Rows)
+	clear(d.Writes)
+	d.Rows, d.Writes = d.Rows[:0], d.Writes[:0]
+}
+
+// Decide decides one group against the world: it appends one RowDecision for
+// each of the group's rows and the writes that follow to out. It is pure: the
+// same group, world and facts give the same decisions. The caller makes the
+// writes visible in the world before it decides the next group.
+//
+// All semantics live here: match keys and modes, the operations on fields,
+// required and default properties, taken keys, what goes live. Plan, import,
+// retry and undo all call it.
+func Decide(g *Group, w World, f *Facts, out *Decisions) {
+	d := decider{g: g, w: w, f: f, out: out, first: len(out.Rows), write0: len(out.Writes)}
+	for i := range g.Rows {
+		o := Skipped
+		if HasErrors(g.Rows[i].Problems) {
+			o = Failed
+		}
+		out.Rows = append(out.Rows, RowDecision{Row: g.Rows[i], Outcome: o})
+	}
+	for i := range g.Changes {
+		d.change(i)
+	}
+	d.settle()
+}
+
+// decider is the state of one Decide call.
+type decider struct {
+	g      *Group
+	w      World
+	f      *Facts
+	out    *Decisions
+	first  int // index in out.Rows of the group's first row
+	write0 int // index in out.Writes of the group's first write
+	failed uint64
+	// storeProblem is set when the change at hand had a problem that hangs on
+	// what the store holds; such a change leaves no hash.
+	storeProblem bool
+}
+
+func (d *decider) row(c *Change) *RowDecision { return &d.out.Rows[d.first+c.Row] }
+
+// change decides the group's i-th change.
+func (d *decider) change(i int) {
+	c := &d.g.Changes[i]
+	r := d.row(c)
+	d.storeProblem = false
+	if c.Parent > 0 && d.changeFailed(c.Parent-1) {
+		d.problem(c, Problem{Code: CodeDependsOnFailedRow, Severity: Error,
+			Message: "The row that this one belongs to failed; correct that row first."})
+	}
+	if r.Outcome == Failed {
+		d.markFailed(i)
+		return
+	}
+	item, ok := d.match(c)
+	if ok {
+		ok = d.allowed(c, item)
+	}
+	if ok {
+		ok = d.resolve(c, item)
+	}
+	if ok {
+		ok = d.write(c, item)
+	}
+	if !ok {
+		d.markFailed(i)
+	}
+}
+
+// match finds the item that the change is about; nil when there is none.
+func (d *decider) match(c *Change) (*Item, bool) {
+	for _, k := range c.Keys {
+		items := d.w.Match(c.Kind, k)
+		switch {
+		case len(items) > 1:
+			d.fail(c, CodeAmbiguousMatch, k, "%s %s belongs to %d items; identify one of them by a key that is its own.", label(k.Field), k.Value, len(items))
+			return nil, false
+		case len(items) == 1:
+			return items[0], true
+		case !c.Fallthrough:
+			return nil, true
+		}
+	}
+	return nil, true
+}
+
+// allowed checks the mode against what was found.
+func (d *decider) allowed(c *Change, item *Item) bool {
+	switch {
+	case item == nil && (c.Mode == Update || c.Delete):
+		k := firstKey(c)
+		d.fail(c, CodeItemNotFound, k, "No %s has %s %s; create it first, or import in a mode that creates.", c.Kind, label(k.Field), k.Value)
+		return false
+	case item != nil && c.Mode == Create:
+		k := matchedKey(c, item)
+		d.fail(c, existingCode(k.Field), k, "A %s with %s %s is already in the catalog; import in a mode that updates, or remove the row.", c.Kind, label(k.Field), k.Value)
+		return false
+	case item != nil && item.ImportNo == d.f.ImportNo && item.Row != d.row(c).Row.Number && !d.f.InFileOrder && !d.ownGroup(item):
+		k := matchedKey(c, item)
+		d.fail(c, CodeSameItemInFile, k, "Row %d of this file already wrote the same %s (%s %s); keep one of the rows.", item.Row, c.Kind, label(k.Field), k.Value)
+		return false
+	}
+	return true
+}
+
+// ownGroup reports whether the row that last wrote the item is one of this
+// group's, whose rows may share an item.
+func (d *decider) ownGroup(item *Item) bool {
+	for i := range d.g.Rows {
+		if d.g.Rows[i].Number == item.Row {
+			return true
+		}
+	}
+	return false
+}
+
+// resolve turns problems that hang on whether the item exists into what they
+// are, and reports whether the row can go on.
+func (d *decider) resolve(c *Change, item *Item) bool {
+	r := d.row(c)
+	shared := true
+	for i := range r.Row.Problems {
+		p := &r.Row.Problems[i]
+		if p.Severity != ErrorOnCreate {
+			continue
+		}
+		if shared {
+			// The group's own slice stays as it was: it may be decided again.
+			r.Row.Problems = append([]Problem(nil), r.Row.Problems...)
+			p, shared = &r.Row.Problems[i], false
+		}
+		d.storeProblem = true
+		p.Severity = Warning
+		if item == nil {
+			p.Severity = Error
+		}
+	}
+	return !HasErrors(r.Row.Problems)
+}
+
+// write works out the item after the change and appends the write, if any.
+func (d *decider) write(c *Change, item *Item) bool {
+	r := d.row(c)
+	if c.Delete {
+		r.ItemID = item.ID
+		d.out.Writes = append(d.out.Writes, Write{Outcome: Deleted, Row: r.Row.Number, Before: item,
+			After: Item{ID: item.ID, Kind: item.Kind}})
+		r.Outcome = r.Outcome.Join(Deleted)
+		return true
+	}
+	var before Doc
+	if item != nil {
+		before = item.Doc
+	}
+	doc, changes, ok := d.apply(c, before)
+	if !ok {
+		return false
+	}
+	if item == nil {
+		return d.create(c, doc)
+	}
+	r.ItemID = item.ID
+	live, liveChanged, ok := d.live(c, item, doc)
+	if !ok {
+		return false
+	}
+	if len(changes) == 0 && !liveChanged {
+		r.Outcome = r.Outcome.Join(Unchanged)
+		return true
+	}
+	after := *item
+	after.Doc, after.Live = doc, live
+	after.GTINShared = after.GTINShared || c.GTINShared
+	after.setKeys()
+	if !d.keysFree(c, &after, item) {
+		return false
+	}
+	d.stamp(c, &after)
+	after.Version++
+	d.out.Writes = append(d.out.Writes, Write{Outcome: Updated, Row: r.Row.Number, Before: item, After: after, Changes: changes})
+	r.Outcome = r.Outcome.Join(Updated)
+	return true
+}
+
+func (d *decider) create(c *Change, doc Doc) bool {
+	r := d.row(c)
+	after := Item{Kind: c.Kind, Doc: doc, Version: 1, GTINShared: c.GTINShared, CreatedAt: d.f.Now}
+	for _, k := range c.Keys {
+		if k.Field == KeyID {
+			after.ID = k.Value
+		}
+	}
+	after.setKeys()
+	if !d.keysFree(c, &after, nil) {
+		return false
+	}
+	if after.ID == "" {
+		after.ID = d.f.NewID(c.Kind)
+	}
+	if c.Staged {
+		after.Live.State = LiveNothing
+	}
+	d.stamp(c, &after)
+	r.ItemID = after.ID
+	d.out.Writes = append(d.out.Writes, Write{Outcome: Created, Row: r.Row.Number, After: after})
+	r.Outcome = r.Outcome.Join(Created)
+	return true
+}
+
+// stamp notes who wrote the item.
+func (d *decider) stamp(c *Change, after *Item) {
+	after.ImportNo = d.f.ImportNo
+	after.Row = d.row(c).Row.Number
+	after.UpdatedAt = d.f.Now
+	after.Hash = c.Hash
+	if d.storeProblem {
+		after.Hash = 0
+	}
+}
+
+// live works out what the storefront sees after the change. A change that goes
+// live at once is decided against both documents where they differ.
+func (d *decider) live(c *Change, item *Item, doc Doc) (live Live, changed, ok bool) {
+	live = item.Live
+	switch {
+	case c.Staged && live.State == LiveSame && doc != item.Doc:
+		return Live{State: LiveOlder, Doc: item.Doc}, true, true
+	case !c.Staged && live.State == LiveOlder:
+		liveDoc, changes, ok := d.apply(c, live.Doc)
+		if !ok {
+			return live, false, false
+		}
+		if liveDoc == doc {
+			return Live{}, true, true
+		}
+		live.Doc = liveDoc
+		return live, len(changes) > 0, true
+	case live.State == LiveOlder && live.Doc == doc:
+		return Live{}, true, true
+	}
+	return live, false, true
+}
+
+// keysFree checks that no other item has a key that the item is to get.
+func (d *decider) keysFree(c *Change, after, before *Item) bool {
+	free := true
+	for _, f := range [...]KeyField{KeySKU, KeyGTIN, KeyRef, KeySlug} {
+		v := after.Get(f)
+		if v == "" || before != nil && before.Get(f) == v || f == KeyGTIN && after.GTINShared {
+			continue
+		}
+		for _, other := range d.w.Match(c.Kind, Key{f, v}) {
+			if before != nil && other.ID == before.ID {
+				continue
+			}
+			d.fail(c, takenCode(f), Key{f, v}, "%s %s already belongs to another %s (%s); correct the value, or identify the row by that %s's own key.",
+				label(f), v, c.Kind, describe(other), c.Kind)
+			free = false
+		}
+	}
+	return free
+}
+
+// settle takes back the writes of rows that failed after an earlier change of
+// theirs was decided: a row is applied whole or not at all.
+func (d *decider) settle() {
+	if d.failed == 0 && len(d.g.Rows) == 1 {
+		return
+	}
+	kept := d.out.Writes[:d.write0]
+	for _, w := range d.out.Writes[d.write0:] {
+		if !d.rowFailed(w.Row) {
+			kept = append(kept, w)
+		}
+	}
+	clear(d.out.Writes[len(kept):])
+	d.out.Writes = kept
+}
+
+func (d *decider) rowFailed(number int64) bool {
+	for i := d.first; i < len(d.out.Rows); i++ {
+		if d.out.Rows[i].Row.Number == number {
+			return d.out.Rows[i].Outcome == Failed
+		}
+	}
+	return false
+}
+
+func (d *decider) markFailed(i int) {
+	d.row(&d.g.Changes[i]).Outcome = Failed
+	d.failed |= 1 << (uint(i) % 64)
+}
+
+// changeFailed reports whether the i-th change failed. Groups of more than 64
+// changes share bits, so there the answer comes from the row instead.
+func (d *decider) changeFailed(i int) bool {
+	if len(d.g.Changes) <= 64 {
+		return d.failed&(1<<uint(i)) != 0
+	}
+	return d.row(&d.g.Changes[i]).Outcome == Failed
+}
+
+func (d *decider) fail(c *Change, code Code, k Key, format string, args ...any) {
+	d.problem(c, Problem{Code: code, Severity: Error, Column: columnOf(c, k.Field), Value: Shorten(k.Value), Message: fmt.Sprintf(format, args...)})
+}
+
+func (d *decider) problem(c *Change, p Problem) {
+	d.storeProblem = true
+	r := d.row(c)
+	r.Row.Problems = append(r.Row.Problems[:len(r.Row.Problems):len(r.Row.Problems)], p)
+	if p.Severity == Error {
+		r.Outcome = Failed
+	}
+}
+
+// columnOf names the column of a key by the property it stands for.
+func columnOf(c *Change, f KeyField) string {
+	prop := propOf(f)
+	for i := range c.Ops {
+		if c.Ops[i].Field.Property.Name == prop {
+			return prop
+		}
+	}
+	return f.String()
+}
+
+func propOf(f KeyField) string {
+	switch f {
+	case KeySKU:
+		return PropSKU
+	case KeyGTIN:
+		return PropGTIN
+	case KeyRef:
+		return PropRef
+	case KeySlug:
+		return PropSlug
+	}
+	return "id"
+}
+
+func label(f KeyField) string {
+	switch f {
+	case KeySKU:
+		return "SKU"
+	case KeyGTIN:
+		return "EAN"
+	case KeyRef:
+		return "reference"
+	case KeySlug:
+		return "slug"
+	}
+	return "id"
+}
+
+func existingCode(f KeyField) Code {
+	switch f {
+	case KeySKU:
+		return CodeExistingSKU
+	case KeyGTIN:
+		return CodeExistingGTIN
+	}
+	return CodeExistingItem
+}
+
+func takenCode(f KeyField) Code {
+	switch f {
+	case KeySKU:
+		return CodeSKUTaken
+	case KeyGTIN:
+		return CodeGTINTaken
+	}
+	return CodeKeyTaken
+}
+
+func firstKey(c *Change) Key {
+	if len(c.Keys) == 0 {
+		return Key{}
+	}
+	return c.Keys[0]
+}
+
+func matchedKey(c *Change, item *Item) Key {
+	for _, k := range c.Keys {
+		if item.Get(k.Field) == k.Value {
+			return k
+		}
+	}
+	return firstKey(c)
+}
+
+func describe(it *Item) string {
+	switch {
+	case it.SKU != "":
+		return "SKU " + it.SKU
+	case it.GTIN != "":
+		return "EAN " + strings.TrimLeft(it.GTIN, "0")
+	}
+	return it.ID
+}
+
+// Shorten cuts an offending value to MaxProblemValue bytes, on a rune border.
+func Shorten(s string) string {
+	if len(s) <= MaxProblemValue {
+		return s
+	}
+	cut := MaxProblemValue - len("…")
+	for cut > 0 && s[cut]&0xC0 == 0x80 {
+		cut--
+	}
+	return s[:cut] + "…"
+}

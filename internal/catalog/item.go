@@ -1,0 +1,120 @@
+package catalog
+
+import "time"
+
+// Item is one thing in the catalog, as it stands.
+type Item struct {
+	ID   string
+	Kind Kind
+
+	// Keys other than the id; "" when the item has none. They are copies of
+	// what Doc holds (see KeysOf), kept beside it so that stores can index them.
+	SKU  string
+	Slug string
+	Ref  string
+	// GTIN is the 14-digit form of the trade item number.
+	GTIN string
+	// GTINShared says that the number does not identify this item alone, as
+	// when several listings offer one product; then it is not unique.
+	GTINShared bool
+
+	// Doc is the working document: every property, keys included.
+	Doc Doc
+	// Live says what the storefront sees.
+	Live Live
+
+	// Hash is the hash of the resolved change that last wrote the item, or 0
+	// when the same change would have to be decided again.
+	Hash int64
+	// Version counts the writes, from 1.
+	Version int64
+	// ImportNo and Row name the import and the row that last wrote the item.
+	ImportNo int64
+	Row      int64
+
+	CreatedAt time.Time
+	UpdatedAt time.Time
+
+	// Handle is the store's own locator of the record, good within the
+	// transaction that read it; the domain only passes it on.
+	Handle int64
+}
+
+// Live is what the storefront sees of an item. The zero value says that it
+// sees the working document, which is the usual case and costs no write.
+type Live struct {
+	State LiveState
+	// Doc is the published document where State is LiveOlder.
+	Doc Doc
+}
+
+// LiveState says how the storefront's view differs from the working document.
+type LiveState uint8
+
+const (
+	LiveSame     LiveState = 0 // it sees the working document
+	LiveOlder    LiveState = 1 // it sees an older document: Live.Doc
+	LiveNothing  LiveState = 2 // it sees nothing yet
+	LiveDeleting LiveState = 3 // it sees Live.Doc; the working item is deleted
+)
+
+// KeyField names a way to identify an item of a kind.
+type KeyField uint8
+
+const (
+	KeyID   KeyField = 1
+	KeySKU  KeyField = 2
+	KeyGTIN KeyField = 3
+	KeyRef  KeyField = 4
+	KeySlug KeyField = 5
+)
+
+var keyNames = [...]string{"", "id", "sku", "gtin", "external_ref", "slug"}
+
+// String returns the key field's name as source definitions spell it.
+func (k KeyField) String() string { return keyNames[k] }
+
+// ParseKeyField returns the key field named s, and whether there is one.
+func ParseKeyField(s string) (KeyField, bool) {
+	for i, n := range keyNames {
+		if i > 0 && n == s {
+			return KeyField(i), true
+		}
+	}
+	return 0, false
+}
+
+// Key is one identifying value in canonical form: a GTIN has 14 digits, the
+// others are as given after trimming.
+type Key struct {
+	Field KeyField
+	Value string
+}
+
+// Get returns the item's value of a key field, "" when it has none.
+func (it *Item) Get(f KeyField) string {
+	switch f {
+	case KeyID:
+		return it.ID
+	case KeySKU:
+		return it.SKU
+	case KeyGTIN:
+		return it.GTIN
+	case KeyRef:
+		return it.Ref
+	case KeySlug:
+		return it.Slug
+	}
+	return ""
+}
+
+// setKeys copies the identifying properties out of the document.
+func (it *Item) setKeys() {
+	it.SKU = it.Doc.Text(PropSKU)
+	it.Slug = it.Doc.Text(PropSlug)
+	it.Ref = it.Doc.Text(PropRef)
+	it.GTIN = ""
+	if g := it.Doc.Text(PropGTIN); g != "" {
+		it.GTIN = GTINKey(g)
+	}
+}

@@ -1,0 +1,125 @@
+// Package importer is the path a file takes into the catalog: receive, detect,
+// slice, decode, map, check, decide, write, page, tally. It is the only package
+// that knows every step; import, plan, retry and undo are passes over this one
+// path.
+//
+// What does not belong here: the words of a front door (package server), the
+// meaning of columns (package source), what a change does (package catalog),
+// SQL (package store).
+package importer
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/files"
+	"tallyman/internal/ledger"
+	"tallyman/internal/source"
+	"tallyman/internal/store"
+	"tallyman/internal/tabular"
+)
+
+// Config is what a Service is made of and set to.
+type Config struct {
+	Store store.Store
+	Files files.Store
+	Log   *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+	// Node names this process in batches and logs.
+	Node string
+	// Workers is how many batches this node works on at once.
+	Workers int
+	// ScratchDir is a local folder for the slice step's temporary files.
+	ScratchDir string
+	// MaxUploadBytes bounds an upload; 0 is unbounded.
+	MaxUploadBytes int64
+	// Limits bound what a decoder holds in memory.
+	Limits tabular.Limits
+}
+
+// Upload is a file that is stored but not yet an import.
+type Upload struct {
+	Name   string // as the client calls it
+	Key    string // in the file store
+	Size   int64
+	SHA256 string
+}
+
+// Options say how an upload is to be imported.
+type Options struct {
+	// Source is a source's id; "" lets detection choose.
+	Source string
+	// Mapping names columns; when Only is set columns it does not name are left out.
+	Mapping     []source.Mapping
+	MappingOnly bool
+	// Format, Delimiter and Encoding overrule detection where not "".
+	Format, Delimiter, Encoding string
+	// Mode overrules the source's where HasMode is set.
+	Mode    catalog.Mode
+	HasMode bool
+	// Currency, Decimal, Blank and GTINCheck overrule the source's where not "".
+	Currency, Decimal, Blank, GTINCheck string
+	// Door and CreatedBy say whose import it is.
+	Door, CreatedBy string
+}
+
+// RowProblem is one line of an error report.
+type RowProblem struct {
+	Row     int64
+	Line    int64
+	Outcome catalog.Outcome
+	// Ident quotes the row's identifying cells.
+	Ident []catalog.Key
+	catalog.Problem
+}
+
+// ProblemFilter narrows an error report.
+type ProblemFilter struct {
+	// Warnings includes warnings; otherwise only errors are listed.
+	Warnings bool
+	Code     catalog.Code
+}
+
+// API is what the doors and the command line use.
+type API interface {
+	// Receive stores the bytes of an upload, hashing them on the way. A file
+	// that no option could make importable (empty, binary, over the limit) is
+	// recorded as a refused import and returned as a *catalog.Fault of kind
+	// KindRefused or KindTooLarge.
+	Receive(ctx context.Context, ws store.Workspace, door, createdBy, name string, body io.Reader) (*Upload, error)
+	// Discard forgets an upload that will not be started.
+	Discard(ctx context.Context, up *Upload)
+	// Start makes an upload an import and sets it going. A file that cannot be
+	// imported as the options ask is recorded as a refused import; then the
+	// import is returned together with a *catalog.Fault.
+	Start(ctx context.Context, ws store.Workspace, up *Upload, opt Options) (store.Import, error)
+
+	// Import returns one import.
+	Import(ctx context.Context, ws store.Workspace, id string) (store.Import, error)
+	// Imports lists imports, newest first, and counts all that fit the filter.
+	Imports(ctx context.Context, ws store.Workspace, f store.ImportFilter, r store.Range) ([]store.Import, int, error)
+	// Batches lists the batches of an import's rows in order.
+	Batches(ctx context.Context, ws store.Workspace, id string) ([]store.Batch, error)
+	// Wait returns the import once its Version is past the one given or the
+	// context ends, whichever is first; an ended context is no error here.
+	Wait(ctx context.Context, ws store.Workspace, id string, version int64) (store.Import, error)
+
+	// Pause, Resume and Terminate move an import; a *catalog.Fault of kind
+	// KindConflict says that its state does not allow it. Each returns the
+	// import as it then is. Asking for what already is, is no error.
+	Pause(ctx context.Context, ws store.Workspace, id string) (store.Import, error)
+	Resume(ctx context.Context, ws store.Workspace, id string) (store.Import, error)
+	Terminate(ctx context.Context, ws store.Workspace, id string) (store.Import, error)
+
+	// Problems lists the problems of an import in order of rows, and counts all
+	// that fit the filter.
+	Problems(ctx context.Context, ws store.Workspace, id string, f ProblemFilter, r store.Range) ([]RowProblem, int, error)
+	// EachProblem calls fn with every problem in order of rows.
+	EachProblem(ctx context.Context, ws store.Workspace, id string, f ProblemFilter, fn func(RowProblem) error) error
+	// EachRow calls fn with every row done so far in order of batches.
+	EachRow(ctx context.Context, ws store.Workspace, id string, fn func(ledger.Entry) error) error
+}
