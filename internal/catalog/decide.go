@@ -330,6 +330,7 @@ func (d *decider) keysFree(c *Change, after, before *Item) bool {
 // settle takes back the writes of rows that failed after an earlier change of
 // theirs was decided: a row is applied whole or not at all.
 func (d *decider) settle() {
+	d.resolveRest()
 	if d.failed == 0 && len(d.g.Rows) == 1 {
 		return
 	}
@@ -341,6 +342,26 @@ func (d *decider) settle() {
 	}
 	clear(d.out.Writes[len(kept):])
 	d.out.Writes = kept
+}
+
+// resolveRest settles problems that hang on whether the item exists for rows of
+// which no change was decided: they failed for another reason.
+func (d *decider) resolveRest() {
+	for i := d.first; i < len(d.out.Rows); i++ {
+		ps := d.out.Rows[i].Row.Problems
+		for j := range ps {
+			if ps[j].Severity == ErrorOnCreate {
+				ps = append([]Problem(nil), ps...)
+				for k := range ps {
+					if ps[k].Severity == ErrorOnCreate {
+						ps[k].Severity = Error
+					}
+				}
+				d.out.Rows[i].Row.Problems = ps
+				break
+			}
+		}
+	}
 }
 
 func (d *decider) rowFailed(number int64) bool {

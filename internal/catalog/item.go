@@ -118,3 +118,22 @@ func (it *Item) setKeys() {
 		it.GTIN = GTINKey(g)
 	}
 }
+
+// KeySetBy returns the key that an operation gives its item, in canonical form,
+// and whether it gives one.
+func KeySetBy(op *Op) (Key, bool) {
+	if op.Kind != OpSet || op.Field.Locale != "" || op.Value.Text == "" {
+		return Key{}, false
+	}
+	switch op.Field.Property.Name {
+	case PropSKU:
+		return Key{KeySKU, op.Value.Text}, true
+	case PropGTIN:
+		return Key{KeyGTIN, GTINKey(op.Value.Text)}, true
+	case PropRef:
+		return Key{KeyRef, op.Value.Text}, true
+	case PropSlug:
+		return Key{KeySlug, op.Value.Text}, true
+	}
+	return Key{}, false
+}

@@ -10,6 +10,7 @@ package importer
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"time"
@@ -39,6 +40,77 @@ type Config struct {
 	MaxUploadBytes int64
 	// Limits bound what a decoder holds in memory.
 	Limits tabular.Limits
+	// SliceTime is how long a job works before it enqueues its continuation.
+	SliceTime time.Duration
+	// JobsLive tells which of the jobs with these ids the engine still knows as
+	// waiting or running; nil when nobody can tell.
+	JobsLive func(ctx context.Context, ids []int64) (map[int64]bool, error)
+	// Probe, where set, is called at named steps of the path; kill tests stop
+	// the process there.
+	Probe func(step Step)
+}
+
+// Step names a place in the path where a process may die and nothing may be
+// lost.
+type Step string
+
+// The steps that Config.Probe is called at.
+const (
+	StepSlice             Step = "slice"
+	StepSliceCommit       Step = "slice-commit"
+	StepChunkBegin        Step = "chunk-begin"
+	StepChunkWrite        Step = "chunk-write"
+	StepChunkBeforeCommit Step = "chunk-before-commit"
+	StepChunkAfterCommit  Step = "chunk-after-commit"
+	StepFinishBefore      Step = "finish-before-commit"
+	StepFinishAfter       Step = "finish-after-commit"
+)
+
+// Service is the importer. It holds no state of an import: everything that
+// matters is in the store and the file store, so any node can go on with it.
+type Service struct {
+	cfg    Config
+	schema *catalog.Schema
+	ids    *idSource
+	fresh  freshness
+}
+
+var _ API = (*Service)(nil)
+
+// defaults of Config.
+const (
+	defaultSliceTime = 2 * time.Second
+	// SmallRows is the size below which an import goes to the queue of small ones.
+	SmallRows = 5000
+)
+
+// New returns a Service. Store, Files and ScratchDir must be set.
+func New(cfg Config) (*Service, error) {
+	if cfg.Store == nil || cfg.Files == nil || cfg.ScratchDir == "" {
+		return nil, errors.New("importer: store, files and a scratch folder are needed")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Workers <= 0 {
+		cfg.Workers = 1
+	}
+	if cfg.SliceTime <= 0 {
+		cfg.SliceTime = defaultSliceTime
+	}
+	return &Service{cfg: cfg, schema: catalog.NewSchema(1, nil), ids: newIDSource(cfg.Now)}, nil
+}
+
+// now is the clock in the precision that stores keep.
+func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }
+
+func (s *Service) probe(step Step) {
+	if s.cfg.Probe != nil {
+		s.cfg.Probe(step)
+	}
 }
 
 // Upload is a file that is stored but not yet an import.
@@ -67,22 +139,11 @@ type Options struct {
 	Door, CreatedBy string
 }
 
-// RowProblem is one line of an error report.
-type RowProblem struct {
-	Row     int64
-	Line    int64
-	Outcome catalog.Outcome
-	// Ident quotes the row's identifying cells.
-	Ident []catalog.Key
-	catalog.Problem
-}
-
-// ProblemFilter narrows an error report.
-type ProblemFilter struct {
-	// Warnings includes warnings; otherwise only errors are listed.
-	Warnings bool
-	Code     catalog.Code
-}
+// RowProblem is one line of an error report, ProblemFilter narrows one.
+type (
+	RowProblem    = ledger.RowProblem
+	ProblemFilter = ledger.ProblemFilter
+)
 
 // API is what the doors and the command line use.
 type API interface {

@@ -36,10 +36,6 @@ type Definition struct {
 	Fallthrough bool     `json:"fallthrough,omitempty"`
 	// GTINShared says that trade item numbers do not identify items here.
 	GTINShared bool `json:"gtin_shared,omitempty"`
-	// Duplicates says what happens to a key that stands on several rows:
-	// "first" (the first row wins, later ones are errors; the default) or
-	// "order" (rows apply in the order of the file).
-	Duplicates string `json:"duplicates,omitempty"`
 	// Blank says what a blank cell asks for where its column does not say:
 	// "keep" (the default), "clear" or "default".
 	Blank string `json:"blank,omitempty"`
@@ -50,6 +46,9 @@ type Definition struct {
 	Currency string `json:"currency,omitempty"`
 	// Decimal says how numbers are written: "auto" (the default), "point", "comma".
 	Decimal string `json:"decimal,omitempty"`
+	// ColumnDecimals says how the numbers of a column are written, by heading,
+	// where the file itself shows it. It is pinned with the import.
+	ColumnDecimals map[string]string `json:"column_decimals,omitempty"`
 	// GTINCheck says what a wrong check digit is: "strict" (an error on a new
 	// item, a warning on one that is there; the default), "warn" or "off".
 	GTINCheck string `json:"gtin_check,omitempty"`
@@ -94,6 +93,9 @@ type Mapper interface {
 	Keys(rec *tabular.Record, dst []catalog.Key) []catalog.Key
 	// KeyColumns are the indexes of the columns that Keys and Together look at.
 	KeyColumns() []int
+	// Groups says that records may belong together; where it is false Together
+	// never says so.
+	Groups() bool
 	// Together reports whether the record belongs to the same group as the one
 	// before it, whose cells it is not given again: a Mapper remembers.
 	// A source whose rows stand alone always says false.

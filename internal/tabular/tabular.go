@@ -104,12 +104,29 @@ type Limits struct {
 	RecordBytes int
 	// Columns bounds the cells of a record.
 	Columns int
+	// WindowBytes is how much of a file is read at a time.
+	WindowBytes int
+}
+
+// orDefaults returns the limits with every zero filled in.
+func (l Limits) orDefaults() Limits {
+	if l.RecordBytes <= 0 {
+		l.RecordBytes = DefaultRecordBytes
+	}
+	if l.Columns <= 0 {
+		l.Columns = DefaultColumns
+	}
+	if l.WindowBytes <= 0 {
+		l.WindowBytes = DefaultWindowBytes
+	}
+	return l
 }
 
 // The defaults of Limits, and the bytes of a file that Detect looks at.
 const (
 	DefaultRecordBytes = 1 << 20
 	DefaultColumns     = 16384
+	DefaultWindowBytes = 256 << 10
 	SniffBytes         = 64 << 10
 )
 

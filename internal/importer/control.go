@@ -1,0 +1,210 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/store"
+)
+
+// Pause implements API. The import shows pausing, then paused once no chunk
+// can commit any more: raising the epochs waits for the chunks under way.
+func (s *Service) Pause(ctx context.Context, ws store.Workspace, id string) (store.Import, error) {
+	imp, done, err := s.move(ctx, ws, id, "pause", store.Pausing, store.Paused)
+	if err != nil || done {
+		return imp, err
+	}
+	return s.settle(ctx, ws.WS, imp.No)
+}
+
+// Terminate implements API. Rows already applied stay; nothing more runs.
+func (s *Service) Terminate(ctx context.Context, ws store.Workspace, id string) (store.Import, error) {
+	imp, done, err := s.move(ctx, ws, id, "terminate", store.Terminating, store.Terminated)
+	if err != nil || done {
+		return imp, err
+	}
+	return s.settle(ctx, ws.WS, imp.No)
+}
+
+// move takes an import that is under way (or, to terminate, paused) to a
+// passing state. done says that it already is where it was asked to go.
+func (s *Service) move(ctx context.Context, ws store.Workspace, id, verb string, passing, target store.State) (imp store.Import, done bool, err error) {
+	err = s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error {
+		imp, err = tx.LockImportID(ctx, id)
+		if err != nil {
+			return err
+		}
+		switch imp.State {
+		case target:
+			done = true
+			return nil
+		case store.Received, store.Slicing, store.Running, store.Pausing:
+		case store.Paused:
+			if target != store.Terminated {
+				return cannot(verb, &imp)
+			}
+		case store.Terminating:
+			if target != store.Terminated {
+				return cannot(verb, &imp)
+			}
+		default:
+			return cannot(verb, &imp)
+		}
+		imp.State, imp.UpdatedAt = passing, s.now()
+		return tx.UpdateImport(ctx, &imp)
+	})
+	if err != nil {
+		return imp, false, asFault(err, id)
+	}
+	if done {
+		imp, err = s.cfg.Store.Import(ctx, ws.WS, id)
+	}
+	return imp, done, err
+}
+
+// settle completes a pause or a termination: it raises every epoch of the
+// import, so that no job of before can commit another chunk.
+func (s *Service) settle(ctx context.Context, ws store.WS, importNo int64) (store.Import, error) {
+	var imp store.Import
+	err := s.cfg.Store.Write(ctx, ws, true, func(tx store.Tx) error {
+		var err error
+		if imp, err = tx.LockImport(ctx, importNo); err != nil {
+			return err
+		}
+		switch imp.State {
+		case store.Pausing:
+			if _, err := tx.StopBatches(ctx, importNo, store.BatchPaused); err != nil {
+				return err
+			}
+			imp.State, imp.UpdatedAt = store.Paused, s.now()
+			return tx.UpdateImport(ctx, &imp)
+		case store.Terminating:
+			if _, err := tx.StopBatches(ctx, importNo, store.BatchTerminated); err != nil {
+				return err
+			}
+			return s.end(ctx, tx, &imp, store.Terminated)
+		}
+		return nil
+	})
+	if err != nil {
+		return imp, fmt.Errorf("settle import: %w", err)
+	}
+	return s.cfg.Store.Import(ctx, ws, imp.ID)
+}
+
+// Resume implements API. The import goes on at its cursors.
+func (s *Service) Resume(ctx context.Context, ws store.Workspace, id string) (store.Import, error) {
+	err := s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error {
+		imp, err := tx.LockImportID(ctx, id)
+		if err != nil {
+			return err
+		}
+		switch imp.State {
+		case store.Received, store.Slicing, store.Running:
+			return nil
+		case store.Paused:
+		default:
+			return cannot("resume", &imp)
+		}
+		if _, err := tx.StopBatches(ctx, imp.No, store.BatchWaiting); err != nil {
+			return err
+		}
+		imp.State, imp.UpdatedAt = store.Running, s.now()
+		if !imp.Sliced {
+			imp.State = store.Slicing
+		}
+		if err := tx.UpdateImport(ctx, &imp); err != nil {
+			return err
+		}
+		return s.kick(ctx, tx, &imp)
+	})
+	if err != nil {
+		return store.Import{}, asFault(err, id)
+	}
+	return s.cfg.Store.Import(ctx, ws.WS, id)
+}
+
+func cannot(verb string, imp *store.Import) error {
+	return &catalog.Fault{Kind: catalog.KindConflict, Code: "wrong_state",
+		Message: fmt.Sprintf("The import is %s; it cannot %s.", imp.State, verb)}
+}
+
+// asFault words a missing import as the request error that it is.
+func asFault(err error, id string) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return &catalog.Fault{Kind: catalog.KindNotFound, Code: "not_found", Message: fmt.Sprintf("There is no import %q.", catalog.Shorten(id))}
+	}
+	return err
+}
+
+// Sweep keeps every import moving: it completes pauses and terminations that a
+// crash cut short, and gives a new job to each batch whose beat stopped before
+// the given age and whose job nobody works on. It is run every few seconds on
+// every node; each thing it does is guarded by what the store says then.
+func (s *Service) Sweep(ctx context.Context, age time.Duration) error {
+	before := s.now().Add(-age)
+	stalled, err := s.cfg.Store.Stalled(ctx, before)
+	if err != nil {
+		return fmt.Errorf("find stalled batches: %w", err)
+	}
+	live, err := s.liveJobs(ctx, stalled)
+	if err != nil {
+		return err
+	}
+	for i := range stalled {
+		st := &stalled[i]
+		// A queued job may wait long behind others; a running one that does not
+		// beat is dead, whatever the engine thinks.
+		if st.Batch.State == store.BatchQueued && live[st.Batch.JobID] {
+			continue
+		}
+		if err := s.revive(ctx, st, before); err != nil {
+			s.cfg.Log.Warn("revive import", "import", st.Batch.ImportNo, "error", err)
+		}
+	}
+	return nil
+}
+
+func (s *Service) liveJobs(ctx context.Context, stalled []store.StalledBatch) (map[int64]bool, error) {
+	var ids []int64
+	for i := range stalled {
+		if stalled[i].Batch.JobID != 0 {
+			ids = append(ids, stalled[i].Batch.JobID)
+		}
+	}
+	if len(ids) == 0 || s.cfg.JobsLive == nil {
+		return nil, nil
+	}
+	live, err := s.cfg.JobsLive(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("ask for live jobs: %w", err)
+	}
+	return live, nil
+}
+
+// revive puts one stalled batch, or an import without any, back to work.
+func (s *Service) revive(ctx context.Context, st *store.StalledBatch, before time.Time) error {
+	if st.State == store.Pausing || st.State == store.Terminating {
+		_, err := s.settle(ctx, st.WS, st.Batch.ImportNo)
+		return err
+	}
+	return s.cfg.Store.Write(ctx, st.WS, false, func(tx store.Tx) error {
+		imp, err := tx.LockImport(ctx, st.Batch.ImportNo)
+		if err != nil || imp.State != store.Received && imp.State != store.Slicing && imp.State != store.Running {
+			return err
+		}
+		if st.Batch.No == 0 {
+			return s.kick(ctx, tx, &imp)
+		}
+		b, err := tx.Batch(ctx, st.Batch.BatchRef)
+		if err != nil || b.State.Finished() || b.Epoch != st.Batch.Epoch || b.JobID != st.Batch.JobID || b.Beat != nil && !b.Beat.Before(before) {
+			return err
+		}
+		s.cfg.Log.Warn("batch stopped beating; starting it again", "import", imp.ID, "pass", b.Pass, "batch", b.No, "node", b.Node)
+		b.Epoch++
+		return s.enqueue(ctx, tx, st.WS, imp.Small, &b)
+	})
+}

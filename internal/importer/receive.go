@@ -1,0 +1,120 @@
+package importer
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/oklog/ulid/v2"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/files"
+	"tallyman/internal/store"
+	"tallyman/internal/tabular"
+)
+
+// Receive implements API.
+func (s *Service) Receive(ctx context.Context, ws store.Workspace, door, createdBy, name string, body io.Reader) (*Upload, error) {
+	up, head, err := s.storeUpload(ctx, ws, name, body)
+	if err == nil {
+		err = incurable(head, up)
+	}
+	if f := catalog.AsFault(err); f != nil {
+		_, rerr := s.refuse(ctx, ws, up, Options{Door: door, CreatedBy: createdBy}, f)
+		return nil, errors.Join(err, rerr)
+	}
+	return up, err
+}
+
+// Discard implements API.
+func (s *Service) Discard(ctx context.Context, up *Upload) {
+	if err := s.cfg.Files.Delete(ctx, up.Key); err != nil {
+		s.cfg.Log.Warn("delete upload", "key", up.Key, "error", err)
+	}
+}
+
+// storeUpload copies the body into the file store and keeps its first bytes.
+func (s *Service) storeUpload(ctx context.Context, ws store.Workspace, name string, body io.Reader) (*Upload, []byte, error) {
+	up := &Upload{Name: name, Key: fmt.Sprintf("w%d/uploads/%s", ws.WS, ulid.MustNew(ulid.Timestamp(s.now()), rand.Reader))}
+	w, err := s.cfg.Files.Create(ctx, up.Key)
+	if err != nil {
+		return up, nil, fmt.Errorf("create upload: %w", err)
+	}
+	defer w.Abort()
+	head := &headKeeper{}
+	n, err := io.Copy(io.MultiWriter(w, head), s.bounded(body))
+	up.Size = n
+	if err != nil {
+		if f := catalog.AsFault(err); f != nil {
+			return up, nil, f
+		}
+		return up, nil, fmt.Errorf("receive upload: %w", err)
+	}
+	info, err := w.Commit(ctx)
+	if err != nil {
+		return up, nil, fmt.Errorf("store upload: %w", err)
+	}
+	up.SHA256 = info.SHA256
+	return up, head.b, nil
+}
+
+// bounded returns a reader that ends with a fault past the operator's limit.
+func (s *Service) bounded(r io.Reader) io.Reader {
+	if s.cfg.MaxUploadBytes <= 0 {
+		return r
+	}
+	return &boundedReader{r: r, max: s.cfg.MaxUploadBytes, left: s.cfg.MaxUploadBytes}
+}
+
+type boundedReader struct {
+	r         io.Reader
+	max, left int64
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return n, catalog.Faultf(catalog.KindTooLarge, "file_too_large",
+			"The file is larger than the %d bytes that this server takes; split it, or ask its operator for a higher limit.", b.max)
+	}
+	return n, err
+}
+
+// headKeeper keeps the first SniffBytes of what is written to it.
+type headKeeper struct{ b []byte }
+
+func (h *headKeeper) Write(p []byte) (int, error) {
+	if room := tabular.SniffBytes - len(h.b); room > 0 {
+		h.b = append(h.b, p[:min(room, len(p))]...)
+	}
+	return len(p), nil
+}
+
+// incurable reports a file that no option sent after it could make importable.
+func incurable(head []byte, up *Upload) error {
+	_, err := tabular.Detect(head, up.Size, up.Name, tabular.DetectOptions{})
+	if f := catalog.AsFault(err); f != nil && (f.Code == "empty_file" || f.Code == "unknown_format") {
+		return f
+	}
+	return nil
+}
+
+// refuse records an upload that could not be imported, so that it is listed
+// with its reason, and lets its bytes go.
+func (s *Service) refuse(ctx context.Context, ws store.Workspace, up *Upload, opt Options, f *catalog.Fault) (store.Import, error) {
+	now := s.now()
+	imp := store.Import{ID: newImportID(now), State: store.Refused, Door: opt.Door, Source: opt.Source, Mode: opt.Mode,
+		Format: opt.Format, SourceName: up.Name, FileSize: up.Size, SHA256: up.SHA256, Definition: []byte("{}"), Layout: []byte("{}"),
+		FaultCode: f.Code, FaultMessage: f.Error(), CreatedBy: opt.CreatedBy, CreatedAt: now, CompletedAt: &now, UpdatedAt: now}
+	ctx = context.WithoutCancel(ctx)
+	err := s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error { return tx.InsertImport(ctx, &imp) })
+	if err != nil {
+		return imp, fmt.Errorf("record refusal: %w", err)
+	}
+	if err := s.cfg.Files.Delete(ctx, up.Key); err != nil && !errors.Is(err, files.ErrNotFound) {
+		s.cfg.Log.Warn("delete refused upload", "import", imp.ID, "error", err)
+	}
+	return imp, nil
+}

@@ -1,0 +1,258 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/importer/keyset"
+	"tallyman/internal/jobs"
+	"tallyman/internal/ledger"
+	"tallyman/internal/source"
+	"tallyman/internal/store"
+	"tallyman/internal/tabular"
+)
+
+// Batch sizes (L6): ceil(rows/80), but never fewer than 2,000 rows or more than
+// 25,000.
+const (
+	minBatchRows = 2000
+	maxBatchRows = 25000
+)
+
+func batchRows(rows int64) int64 {
+	return min(max((rows+maxParallel-1)/maxParallel, minBatchRows), maxBatchRows)
+}
+
+// slice counts the records, cuts them into batches and finds the keys that
+// stand twice. The scan works in time slices: each seals what it found (a
+// segment of keys and the marks of record boundaries) in the file store and
+// commits its cursor with its continuation. The last one cuts.
+func (s *Service) slice(ctx context.Context, job store.Job, id int64) error {
+	st, err := s.start(ctx, job, id)
+	if err != nil {
+		return err
+	}
+	in, err := s.open(ctx, &st.imp)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return s.beating(ctx, &st, func(ctx context.Context) error {
+		s.probe(StepSlice)
+		done, err := s.scan(ctx, &st, in)
+		if err != nil {
+			return err
+		}
+		if !done {
+			return s.commitScan(ctx, &st)
+		}
+		return s.cut(ctx, &st, in)
+	})
+}
+
+func keysKey(imp *store.Import, seq int) string {
+	return fmt.Sprintf("w%d/imports/%d/keys/%d", imp.WS, imp.No, seq)
+}
+
+func marksKey(imp *store.Import, seq int) string {
+	return fmt.Sprintf("w%d/imports/%d/marks/%d", imp.WS, imp.No, seq)
+}
+
+// scanned is how many records are read between looks at the clock.
+const scanned = 1024
+
+// scan reads records from the slice batch's cursor until its time is over or
+// the file ends, and moves the cursor.
+func (s *Service) scan(ctx context.Context, st *started, in *input) (done bool, err error) {
+	b := &st.batch
+	mapper := in.binding.Mapper(st.imp.Mode)
+	dec, err := tabular.Open(in.file, &in.layout, section(b), s.cfg.Limits, mapper.KeyColumns())
+	if err != nil {
+		return false, err
+	}
+	keys, err := keyset.NewWriter(ctx, s.cfg.Files, keysKey(&st.imp, b.NextSeq))
+	if err != nil {
+		return false, fmt.Errorf("begin key segment: %w", err)
+	}
+	defer keys.Abort()
+	marks := &markWriter{}
+	until := time.Now().Add(s.cfg.SliceTime)
+	for n := 0; ; n++ {
+		if n%scanned == scanned-1 && (time.Now().After(until) || ctx.Err() != nil || jobs.Stopping(ctx)) {
+			break
+		}
+		if done, err = s.scanRecord(dec, mapper, keys, marks, b); err != nil || done {
+			break
+		}
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return false, err
+	}
+	if max := in.def.MaxRows; max > 0 && b.Rows > max {
+		return false, catalog.Faultf(catalog.KindRefused, "too_many_rows", "The file has more than the %d rows that %s takes; split it.", max, in.def.Name)
+	}
+	b.NextOffset, b.NextRow, b.NextLine = dec.Position()
+	if err := keys.Seal(ctx); err != nil {
+		return false, fmt.Errorf("seal key segment: %w", err)
+	}
+	if err := marks.save(ctx, s.cfg.Files, marksKey(&st.imp, b.NextSeq)); err != nil {
+		return false, err
+	}
+	b.NextSeq++
+	return done, nil
+}
+
+// scanRecord reads one record; done says that there was none.
+func (s *Service) scanRecord(dec tabular.Decoder, mapper source.Mapper, keys *keyset.Writer, marks *markWriter, b *store.Batch) (done bool, err error) {
+	err = dec.Next(&marks.rec)
+	if errors.Is(err, io.EOF) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read record: %w", err)
+	}
+	rec := &marks.rec
+	if b.Rows%markEvery == 0 {
+		marks.add(mark{index: b.Rows, offset: rec.Offset, number: rec.Number, line: rec.Line})
+	}
+	b.Rows++
+	marks.keys = mapper.Keys(rec, marks.keys[:0])
+	for _, k := range marks.keys {
+		if err := keys.Add(byte(k.Field), keyset.Hash(byte(k.Field), k.Value), rec.Number, rec.Offset); err != nil {
+			return false, fmt.Errorf("note key: %w", err)
+		}
+	}
+	return false, nil
+}
+
+// commitScan saves the cursor together with the job that goes on from it.
+func (s *Service) commitScan(ctx context.Context, st *started) error {
+	err := s.cfg.Store.Write(ctx, st.imp.WS, false, func(tx store.Tx) error {
+		if err := tx.CheckBatch(ctx, st.batch.BatchRef, st.batch.Epoch); err != nil {
+			return err
+		}
+		imp, err := tx.LockImport(ctx, st.imp.No)
+		if err != nil {
+			return err
+		}
+		imp.Rows, imp.UpdatedAt = st.batch.Rows, s.now()
+		if err := tx.UpdateImport(ctx, &imp); err != nil {
+			return err
+		}
+		return s.enqueue(ctx, tx, imp.WS, imp.Small, &st.batch)
+	})
+	if err != nil {
+		return fmt.Errorf("save slicing: %w", err)
+	}
+	return nil
+}
+
+// cut makes the batches and the list of duplicates, and sets the import running.
+func (s *Service) cut(ctx context.Context, st *started, in *input) error {
+	batches, err := s.cutBatches(ctx, st, in)
+	if err != nil {
+		return err
+	}
+	if err := s.findDuplicates(ctx, st, in); err != nil {
+		return err
+	}
+	s.probe(StepSliceCommit)
+	err = s.cfg.Store.Write(ctx, st.imp.WS, true, func(tx store.Tx) error {
+		if err := tx.CheckBatch(ctx, st.batch.BatchRef, st.batch.Epoch); err != nil {
+			return err
+		}
+		imp, err := tx.LockImport(ctx, st.imp.No)
+		if err != nil {
+			return err
+		}
+		now := s.now()
+		imp.State, imp.Rows, imp.Sliced, imp.UpdatedAt = store.Running, st.batch.Rows, true, now
+		imp.Small = imp.Rows < SmallRows
+		if err := tx.UpdateImport(ctx, &imp); err != nil {
+			return err
+		}
+		b := st.batch
+		b.State, b.JobID, b.Beat = store.BatchDone, 0, &now
+		if err := tx.SaveBatch(ctx, &b); err != nil {
+			return err
+		}
+		if err := tx.InsertBatches(ctx, batches); err != nil {
+			return fmt.Errorf("add batches: %w", err)
+		}
+		return s.kick(ctx, tx, &imp)
+	})
+	if err != nil {
+		return fmt.Errorf("save batches: %w", err)
+	}
+	return nil
+}
+
+// cutBatches finds where each batch begins: at the wanted row, or at the first
+// row behind it that does not belong to the group of the row before.
+func (s *Service) cutBatches(ctx context.Context, st *started, in *input) ([]store.Batch, error) {
+	rows, end := st.batch.Rows, st.batch.NextOffset
+	if rows == 0 {
+		return nil, nil
+	}
+	size := batchRows(rows)
+	finder := &markReader{svc: s, imp: &st.imp, segments: st.batch.NextSeq}
+	var starts []mark
+	for want := int64(0); want < rows; {
+		m, err := finder.before(ctx, want)
+		if err != nil {
+			return nil, err
+		}
+		at, ok, err := s.seek(in, st.imp.Mode, m, want)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		starts = append(starts, at)
+		want = max(want, at.index) + size
+	}
+	now := s.now()
+	batches := make([]store.Batch, len(starts))
+	for i, at := range starts {
+		next := mark{index: rows, offset: end}
+		if i+1 < len(starts) {
+			next = starts[i+1]
+		}
+		batches[i] = store.Batch{BatchRef: store.BatchRef{ImportNo: st.imp.No, Pass: ledger.PassApply, No: i + 1},
+			State: store.BatchWaiting, Offset: at.offset, Length: next.offset - at.offset, FirstRow: at.number, FirstLine: at.line,
+			Rows: next.index - at.index, NextOffset: at.offset, NextRow: at.number, NextLine: at.line, Beat: &now}
+	}
+	return batches, nil
+}
+
+// seek reads on from a mark to the record with the wanted index, and past
+// those that belong to the group of the record before it. ok is false when the
+// file ends first.
+func (s *Service) seek(in *input, mode catalog.Mode, from mark, want int64) (at mark, ok bool, err error) {
+	mapper := in.binding.Mapper(mode)
+	sec := tabular.Section{Offset: from.offset, Length: -1, FirstRow: from.number, FirstLine: from.line}
+	dec, err := tabular.Open(in.file, &in.layout, sec, s.cfg.Limits, mapper.KeyColumns())
+	if err != nil {
+		return mark{}, false, err
+	}
+	var rec tabular.Record
+	for i := from.index; ; i++ {
+		if err := dec.Next(&rec); errors.Is(err, io.EOF) {
+			return mark{}, false, nil
+		} else if err != nil {
+			return mark{}, false, fmt.Errorf("read record: %w", err)
+		}
+		together := mapper.Together(&rec)
+		if i >= want && (i == 0 || !together) {
+			return mark{index: i, offset: rec.Offset, number: rec.Number, line: rec.Line}, true, nil
+		}
+	}
+}

@@ -1,0 +1,273 @@
+package importer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/files"
+	"tallyman/internal/ledger"
+	"tallyman/internal/source"
+	"tallyman/internal/store"
+	"tallyman/internal/tabular"
+)
+
+// Work does a job of the job engine: one time slice of one batch. It returns
+// store.ErrStale or store.ErrFenced when the batch is not this job's to do; any
+// other error asks for another try.
+func (s *Service) Work(ctx context.Context, job store.Job, id int64) error {
+	var err error
+	switch job.Batch.Pass {
+	case ledger.PassSlice:
+		err = s.slice(ctx, job, id)
+	case ledger.PassApply:
+		err = s.run(ctx, job, id)
+	case ledger.PassFinish:
+		err = s.finish(ctx, job, id)
+	default:
+		return fmt.Errorf("work: no pass %q", job.Batch.Pass)
+	}
+	if f := catalog.AsFault(err); f != nil {
+		return s.fail(ctx, job, f)
+	}
+	if errors.Is(err, files.ErrNotFound) {
+		return s.fail(ctx, job, catalog.Faultf(catalog.KindInternal, "file_lost",
+			"The stored file of this import is gone (%v); upload it again.", err))
+	}
+	return err
+}
+
+// fail ends an import that cannot go on, whatever is tried.
+func (s *Service) fail(ctx context.Context, job store.Job, f *catalog.Fault) error {
+	s.cfg.Log.Error("import failed", "import", job.Batch.ImportNo, "code", f.Code, "error", f)
+	return s.cfg.Store.Write(ctx, job.WS, true, func(tx store.Tx) error {
+		imp, err := tx.LockImport(ctx, job.Batch.ImportNo)
+		if err != nil || imp.State.Ended() {
+			return err
+		}
+		if _, err := tx.StopBatches(ctx, imp.No, store.BatchFailed); err != nil {
+			return err
+		}
+		imp.FaultCode, imp.FaultMessage = f.Code, f.Error()
+		return s.end(ctx, tx, &imp, store.FailedState)
+	})
+}
+
+// end moves an import to a state that it does not leave by itself.
+func (s *Service) end(ctx context.Context, tx store.Tx, imp *store.Import, state store.State) error {
+	now := s.now()
+	imp.State, imp.CompletedAt, imp.UpdatedAt = state, &now, now
+	return tx.UpdateImport(ctx, imp)
+}
+
+// started is what a job has in hand once it may work on its batch.
+type started struct {
+	imp   store.Import
+	batch store.Batch
+}
+
+// start claims the job's batch. The import moves from received to its working
+// state with its first job.
+func (s *Service) start(ctx context.Context, job store.Job, id int64) (started, error) {
+	var st started
+	err := s.cfg.Store.Write(ctx, job.WS, false, func(tx store.Tx) error {
+		imp, err := tx.LockImport(ctx, job.Batch.ImportNo)
+		if err != nil {
+			return err
+		}
+		if imp.State != store.Received && imp.State != store.Slicing && imp.State != store.Running {
+			return store.ErrStale
+		}
+		now := s.now()
+		if st.batch, err = tx.StartBatch(ctx, job.Batch, id, s.cfg.Node, now); err != nil {
+			return err
+		}
+		if imp.State == store.Received {
+			imp.State, imp.StartedAt, imp.UpdatedAt = store.Slicing, &now, now
+			if err := tx.UpdateImport(ctx, &imp); err != nil {
+				return err
+			}
+		}
+		st.imp = imp
+		return nil
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return st, store.ErrStale
+	}
+	if err != nil {
+		return st, fmt.Errorf("start %s batch %d: %w", job.Batch.Pass, job.Batch.No, err)
+	}
+	return st, nil
+}
+
+// input is an import's records and what they mean.
+type input struct {
+	file    files.Reader
+	layout  tabular.Layout
+	def     source.Definition
+	binding *source.Binding
+	ws      store.Workspace
+}
+
+func (in *input) Close() { in.file.Close() }
+
+// open opens an import's records and binds its pinned source to them.
+func (s *Service) open(ctx context.Context, imp *store.Import) (*input, error) {
+	in := &input{}
+	if err := json.Unmarshal(imp.Layout, &in.layout); err != nil {
+		return nil, fmt.Errorf("decode layout: %w", err)
+	}
+	if err := json.Unmarshal(imp.Definition, &in.def); err != nil {
+		return nil, fmt.Errorf("decode source: %w", err)
+	}
+	var err error
+	if in.ws, err = s.workspace(ctx, imp.WS); err != nil {
+		return nil, err
+	}
+	if in.binding, err = in.def.Bind(in.layout.Header, s.schema, settingsOf(in.ws)); err != nil {
+		return nil, err
+	}
+	if in.file, err = s.cfg.Files.Open(ctx, recordsKey(imp, &in.layout)); err != nil {
+		return nil, fmt.Errorf("open file: %w", err)
+	}
+	return in, nil
+}
+
+func (s *Service) workspace(ctx context.Context, ws store.WS) (store.Workspace, error) {
+	all, err := s.cfg.Store.Workspaces(ctx)
+	if err != nil {
+		return store.Workspace{}, fmt.Errorf("find workspace: %w", err)
+	}
+	for _, w := range all {
+		if w.WS == ws {
+			return w, nil
+		}
+	}
+	return store.Workspace{}, fmt.Errorf("find workspace %d: %w", ws, store.ErrNotFound)
+}
+
+// section is what is left of a batch.
+func section(b *store.Batch) tabular.Section {
+	sec := tabular.Section{Offset: b.NextOffset, Length: b.Length, FirstRow: b.NextRow, FirstLine: b.NextLine}
+	if b.Length >= 0 {
+		sec.Length = b.Offset + b.Length - b.NextOffset
+	}
+	return sec
+}
+
+// enqueueNext gives jobs to up to n batches of the pass that wait for one.
+func (s *Service) enqueueNext(ctx context.Context, tx store.Tx, ws store.WS, imp *store.Import, pass ledger.Pass, n int) error {
+	batches, err := tx.NextBatches(ctx, imp.No, pass, n)
+	if err != nil {
+		return fmt.Errorf("find waiting batches: %w", err)
+	}
+	for i := range batches {
+		if err := s.enqueue(ctx, tx, ws, imp.Small, &batches[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enqueue gives a batch a job of its own in the same transaction, so that
+// neither can be without the other. Any earlier job of the batch is stale then.
+func (s *Service) enqueue(ctx context.Context, tx store.Tx, ws store.WS, small bool, b *store.Batch) error {
+	id, err := tx.Enqueue(ctx, store.Job{Format: store.JobFormat, WS: ws, Batch: b.BatchRef, Small: small})
+	if err != nil {
+		return fmt.Errorf("enqueue %s batch %d: %w", b.Pass, b.No, err)
+	}
+	now := s.now()
+	b.JobID, b.State, b.Beat = id, store.BatchQueued, &now
+	return tx.SaveBatch(ctx, b)
+}
+
+// window is how many jobs an import may have enqueued at once: the parallel
+// limit, and the fairness between big imports.
+func (s *Service) window() int { return min(2*s.cfg.Workers, maxParallel) }
+
+// maxParallel is the number of batches of one import in parallel (L6).
+const maxParallel = 80
+
+// kick enqueues what comes next for an import whose batches lost their jobs:
+// the first pass that is not finished, up to the window.
+func (s *Service) kick(ctx context.Context, tx store.Tx, imp *store.Import) error {
+	for _, pass := range []ledger.Pass{ledger.PassSlice, ledger.PassApply, ledger.PassFinish} {
+		left, err := tx.UnfinishedBatches(ctx, imp.No, pass)
+		if err != nil {
+			return fmt.Errorf("count batches: %w", err)
+		}
+		if left > 0 {
+			return s.enqueueNext(ctx, tx, imp.WS, imp, pass, s.window())
+		}
+	}
+	if imp.Sliced {
+		return s.enqueueFinish(ctx, tx, imp)
+	}
+	return nil
+}
+
+// enqueueFinish adds the finish step, once.
+func (s *Service) enqueueFinish(ctx context.Context, tx store.Tx, imp *store.Import) error {
+	if _, err := tx.Batch(ctx, finishRef(imp.No)); err == nil {
+		return nil
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	now := s.now()
+	b := store.Batch{BatchRef: finishRef(imp.No), State: store.BatchWaiting, Beat: &now}
+	if err := tx.InsertBatches(ctx, []store.Batch{b}); err != nil {
+		return fmt.Errorf("add finish step: %w", err)
+	}
+	return s.enqueueNext(ctx, tx, imp.WS, imp, ledger.PassFinish, 1)
+}
+
+// beating runs fn and meanwhile moves the batch's beat every second, so that a
+// step longer than a time slice is not taken for dead. fn's context ends when
+// the batch is taken back.
+func (s *Service) beating(ctx context.Context, st *started, fn func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if err := s.beat(ctx, st); errors.Is(err, store.ErrFenced) {
+					cancel(err)
+					return
+				}
+			}
+		}
+	}()
+	err := fn(ctx)
+	cause := context.Cause(ctx)
+	cancel(nil)
+	<-stopped
+	if errors.Is(cause, store.ErrFenced) {
+		return store.ErrFenced
+	}
+	return err
+}
+
+func (s *Service) beat(ctx context.Context, st *started) error {
+	return s.cfg.Store.Write(ctx, st.imp.WS, false, func(tx store.Tx) error {
+		if err := tx.CheckBatch(ctx, st.batch.BatchRef, st.batch.Epoch); err != nil {
+			return err
+		}
+		b, err := tx.Batch(ctx, st.batch.BatchRef)
+		if err != nil {
+			return err
+		}
+		now := s.now()
+		b.Beat = &now
+		return tx.SaveBatch(ctx, &b)
+	})
+}

@@ -1,0 +1,398 @@
+package source
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"tallyman/internal/catalog"
+)
+
+// Binding is a definition resolved against the header of one file: which column
+// sets which field, and how its cells are read. It is immutable and shared by
+// the mappers of all batches.
+type Binding struct {
+	def     *Definition
+	kind    catalog.Kind
+	width   int // columns of the header
+	columns []column
+	keys    []keyColumn
+	// currency is the index of the column with the price's currency, -1 for none.
+	currency        int
+	currencyHeading string
+	match           []catalog.KeyField
+	seed            string
+	check           catalog.GTINCheck
+	// Left lists the headings that mean nothing to the source.
+	Left []string
+}
+
+// column is one column of the file that sets a field.
+type column struct {
+	index   int
+	heading string
+	field   *catalog.Field
+	blank   blankRule
+	sep     string
+	style   catalog.DecimalStyle
+	hint    catalog.GTINHint
+	// more are further columns that add to the same list.
+	more []int
+}
+
+// keyColumn is a column whose cells must be unique in the file.
+type keyColumn struct {
+	index int
+	field catalog.KeyField
+	hint  catalog.GTINHint
+}
+
+type blankRule uint8
+
+const (
+	blankKeep blankRule = iota
+	blankClear
+	blankDefault
+)
+
+// pseudo-fields that columns may name beside the kind's fields.
+const (
+	fieldCurrency = "currency"
+	fieldID       = "id"
+)
+
+// Bind resolves the definition against a header. It returns a *catalog.Fault
+// of kind KindInvalid for a mapping that names a column the file lacks or a
+// field that does not exist, and of kind KindRefused (header_mismatch) for a
+// file in which the source finds nothing to identify its rows by.
+func (d *Definition) Bind(header []string, schema *catalog.Schema, seed string) (*Binding, error) {
+	kind, ok := catalog.ParseKind(d.Kind)
+	if !ok {
+		return nil, catalog.Faultf(catalog.KindInvalid, "invalid_source", "The source %s is about %q, which is no kind of item.", d.ID, d.Kind)
+	}
+	b := &Binding{def: d, kind: kind, width: len(header), currency: -1, seed: d.seed(schema, seed)}
+	var err error
+	if b.check, ok = catalog.ParseGTINCheck(d.GTINCheck); !ok {
+		return nil, invalidOption("gtin_check", d.GTINCheck, "strict, warn, off")
+	}
+	if b.match, err = d.matchFields(); err != nil {
+		return nil, err
+	}
+	chosen, err := d.choose(header, schema, kind)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.resolve(header, chosen, schema); err != nil {
+		return nil, err
+	}
+	return b, b.identifiable(header)
+}
+
+// seed is what goes into every change hash beside the resolved change itself:
+// a new version of the source, the schema or the settings makes old hashes
+// worthless. What only shapes the operations (mapping, decimal style, blanks)
+// is in the operations already.
+func (d *Definition) seed(schema *catalog.Schema, settings string) string {
+	return fmt.Sprintf("%s/%d/%s/%d/%s", d.ID, d.Version, d.Currency, schema.Version, settings)
+}
+
+func (d *Definition) matchFields() ([]catalog.KeyField, error) {
+	var out []catalog.KeyField
+	for _, name := range d.Match {
+		f, ok := catalog.ParseKeyField(name)
+		if !ok {
+			return nil, invalidOption("match", name, "id, sku, gtin, external_ref, slug")
+		}
+		out = append(out, f)
+	}
+	if len(out) == 0 {
+		return nil, invalidOption("match", "", "id, sku, gtin, external_ref, slug")
+	}
+	return out, nil
+}
+
+// choice says what a column of the file means.
+type choice struct {
+	index int
+	field string
+	known *Column // the source's column, if it was matched to one
+}
+
+// choose finds the meaning of each column: first what the mapping says, then,
+// unless only mapped columns count, what the source knows by name.
+func (d *Definition) choose(header []string, schema *catalog.Schema, kind catalog.Kind) ([]choice, error) {
+	taken := make(map[int]bool)
+	var chosen []choice
+	fields := map[string][]string{}
+	for _, m := range d.Mapping {
+		i := findHeading(header, m.Column)
+		if i < 0 {
+			fields[m.Column] = append(fields[m.Column], missingColumn(m.Column, header))
+			continue
+		}
+		if !knownField(schema, kind, m.Field) {
+			fields[m.Column] = append(fields[m.Column], unknownField(m.Field, schema, kind))
+			continue
+		}
+		taken[i] = true
+		chosen = append(chosen, choice{index: i, field: m.Field, known: d.columnFor(m.Field)})
+	}
+	if len(fields) > 0 {
+		return nil, mappingFault(fields)
+	}
+	if d.Mapped {
+		return chosen, nil
+	}
+	names := d.headings()
+	for i, h := range header {
+		if taken[i] {
+			continue
+		}
+		if c := names[fold(h)]; c != nil {
+			chosen = append(chosen, choice{index: i, field: c.Field, known: c})
+		} else if name := strings.TrimSpace(h); strings.ContainsAny(name, ".@") && knownField(schema, kind, name) {
+			chosen = append(chosen, choice{index: i, field: name})
+		}
+	}
+	return chosen, nil
+}
+
+// headings indexes the source's columns by every folded spelling.
+func (d *Definition) headings() map[string]*Column {
+	m := make(map[string]*Column)
+	for i := range d.Columns {
+		c := &d.Columns[i]
+		for _, name := range append([]string{c.Name}, c.Aliases...) {
+			m[fold(name)] = c
+		}
+	}
+	return m
+}
+
+func (d *Definition) columnFor(field string) *Column {
+	for i := range d.Columns {
+		if d.Columns[i].Field == field {
+			return &d.Columns[i]
+		}
+	}
+	return nil
+}
+
+// findHeading finds a column by its exact heading, or else by its folded one.
+func findHeading(header []string, name string) int {
+	if i := slices.Index(header, name); i >= 0 {
+		return i
+	}
+	want := fold(name)
+	return slices.IndexFunc(header, func(h string) bool { return fold(h) == want })
+}
+
+func knownField(schema *catalog.Schema, kind catalog.Kind, name string) bool {
+	if name == fieldID || name == fieldCurrency {
+		return true
+	}
+	f, ok := schema.Field(kind, "", name)
+	return ok && !f.Property.ReadOnly
+}
+
+// resolve turns choices into columns in the order of their fields.
+func (b *Binding) resolve(header []string, chosen []choice, schema *catalog.Schema) error {
+	used := make(map[int]bool)
+	for _, c := range chosen {
+		heading := header[c.index]
+		switch c.field {
+		case fieldCurrency:
+			if b.currency < 0 {
+				b.currency, b.currencyHeading = c.index, heading
+				used[c.index] = true
+			}
+			continue
+		case fieldID:
+			b.addKey(c.index, catalog.KeyID, 0)
+			used[c.index] = true
+			continue
+		}
+		if err := b.addColumn(c, heading, schema, used); err != nil {
+			return err
+		}
+	}
+	for i, h := range header {
+		if !used[i] && strings.TrimSpace(h) != "" {
+			b.Left = append(b.Left, h)
+		}
+	}
+	slices.SortFunc(b.columns, func(x, y column) int { return strings.Compare(x.field.Name, y.field.Name) })
+	return nil
+}
+
+func (b *Binding) addColumn(c choice, heading string, schema *catalog.Schema, used map[int]bool) error {
+	field, _ := schema.Field(b.kind, "", c.field)
+	if i := slices.IndexFunc(b.columns, func(x column) bool { return x.field.Name == c.field }); i >= 0 {
+		switch {
+		case field.Property.List:
+			b.columns[i].more = append(b.columns[i].more, c.index)
+			used[c.index] = true
+		case b.def.isMapped(heading) && b.def.isMapped(b.columns[i].heading):
+			return mappingFault(map[string][]string{heading: {fmt.Sprintf("The columns %q and %q are both mapped to %s; map one of them.", b.columns[i].heading, heading, c.field)}})
+		}
+		return nil
+	}
+	col := column{index: c.index, heading: heading, field: field, sep: "|"}
+	blank := b.def.Blank
+	if c.known != nil {
+		if c.known.Blank != "" {
+			blank = c.known.Blank
+		}
+		if c.known.Separator != "" {
+			col.sep = c.known.Separator
+		}
+	}
+	var ok bool
+	if col.blank, ok = parseBlank(blank); !ok {
+		return invalidOption("blank", blank, "keep, clear, default")
+	}
+	decimal := b.def.Decimal
+	if s := b.def.ColumnDecimals[heading]; s != "" && (decimal == "" || decimal == "auto") {
+		decimal = s
+	}
+	if col.style, ok = catalog.ParseDecimalStyle(decimal); !ok {
+		return invalidOption("decimal", decimal, "auto, point, comma")
+	}
+	if field.Property.Type == catalog.GTINText {
+		col.hint = catalog.GTINHintFor(heading)
+	}
+	if k := keyFieldOf(c.field); k != 0 && !(k == catalog.KeyGTIN && b.def.GTINShared) {
+		b.addKey(c.index, k, col.hint)
+	}
+	b.columns = append(b.columns, col)
+	used[c.index] = true
+	return nil
+}
+
+func (b *Binding) addKey(index int, f catalog.KeyField, hint catalog.GTINHint) {
+	if !slices.ContainsFunc(b.keys, func(k keyColumn) bool { return k.field == f }) {
+		b.keys = append(b.keys, keyColumn{index: index, field: f, hint: hint})
+	}
+}
+
+func keyFieldOf(field string) catalog.KeyField {
+	switch field {
+	case catalog.PropSKU:
+		return catalog.KeySKU
+	case catalog.PropGTIN:
+		return catalog.KeyGTIN
+	case catalog.PropRef:
+		return catalog.KeyRef
+	case catalog.PropSlug:
+		return catalog.KeySlug
+	}
+	return 0
+}
+
+func parseBlank(s string) (blankRule, bool) {
+	switch s {
+	case "", "keep":
+		return blankKeep, true
+	case "clear":
+		return blankClear, true
+	case "default":
+		return blankDefault, true
+	}
+	return 0, false
+}
+
+func (d *Definition) isMapped(heading string) bool {
+	return slices.ContainsFunc(d.Mapping, func(m Mapping) bool { return m.Column == heading || fold(m.Column) == fold(heading) })
+}
+
+// identifiable checks that the file has a column its rows can be identified by.
+func (b *Binding) identifiable(header []string) error {
+	for _, f := range b.match {
+		if b.hasKey(f) {
+			return nil
+		}
+	}
+	var want []string
+	for _, f := range b.match {
+		name := f.String()
+		if f == catalog.KeyGTIN {
+			name = catalog.PropGTIN
+		}
+		want = append(want, name)
+	}
+	fault := &catalog.Fault{Kind: catalog.KindRefused, Code: "header_mismatch",
+		Message: fmt.Sprintf("No column identifies the rows: expected %s; found %s.", strings.Join(want, " or "), quoteList(header)),
+		Hint:    "Name the column in the file so, or map one of its columns to it."}
+	for _, w := range want {
+		if n := nearest(w, header); n != "" {
+			fault.Hint = fmt.Sprintf("Did you mean %q for %s? Map it, or rename it.", n, w)
+			break
+		}
+	}
+	return fault
+}
+
+func (b *Binding) hasKey(f catalog.KeyField) bool {
+	if slices.ContainsFunc(b.keys, func(k keyColumn) bool { return k.field == f }) {
+		return true
+	}
+	return slices.ContainsFunc(b.columns, func(c column) bool { return keyFieldOf(c.field.Name) == f })
+}
+
+func missingColumn(name string, header []string) string {
+	s := fmt.Sprintf("The file has no column %q; it has %s.", name, quoteList(header))
+	if n := nearest(name, header); n != "" {
+		s += fmt.Sprintf(" Did you mean %q?", n)
+	}
+	return s
+}
+
+func unknownField(name string, schema *catalog.Schema, kind catalog.Kind) string {
+	names := []string{fieldCurrency}
+	for _, p := range schema.Properties(kind) {
+		n := p.Name
+		if p.Map {
+			n += ".NAME"
+		}
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	s := fmt.Sprintf("There is no field %q; map to one of %s.", name, strings.Join(names, ", "))
+	if n := nearest(name, names); n != "" {
+		s += fmt.Sprintf(" Did you mean %q?", n)
+	}
+	return s
+}
+
+func mappingFault(fields map[string][]string) error {
+	names := make([]string, 0, len(fields))
+	for n := range fields {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return &catalog.Fault{Kind: catalog.KindInvalid, Code: "validation_error",
+		Message: "The mapping does not fit: " + fields[names[0]][0], Fields: fields}
+}
+
+func invalidOption(name, value, allowed string) error {
+	m := fmt.Sprintf("%q is not allowed; choose one of %s.", value, allowed)
+	return &catalog.Fault{Kind: catalog.KindInvalid, Code: "validation_error",
+		Message: fmt.Sprintf("Invalid %s: %s", name, m), Fields: map[string][]string{name: {m}}}
+}
+
+// quoteList lists headings for people, cut after twenty.
+func quoteList(header []string) string {
+	const most = 20
+	var sb strings.Builder
+	for i, h := range header {
+		if i == most {
+			fmt.Fprintf(&sb, " and %d more", len(header)-most)
+			break
+		}
+		if i > 0 {
+			sb.WriteString(", ")
+		}
+		fmt.Fprintf(&sb, "%q", catalog.Shorten(h))
+	}
+	return sb.String()
+}

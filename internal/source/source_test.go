@@ -1,0 +1,215 @@
+package source_test
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+	"pgregory.net/rapid"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/source"
+	"tallyman/internal/tabular"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// Each golden file is one story: definition.json overrules the default source,
+// input.csv is the file, changes.txt what its rows ask for (or the fault).
+func TestGolden(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no golden files: %v", err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			ar, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files := map[string]string{}
+			for _, f := range ar.Files {
+				files[f.Name] = string(f.Data)
+			}
+			got := render(t, files["definition.json"], files["input.csv"])
+			if !*update {
+				if got != files["changes.txt"] {
+					t.Errorf("got:\n%s\nwant:\n%s", got, files["changes.txt"])
+				}
+				return
+			}
+			for i := range ar.Files {
+				if ar.Files[i].Name == "changes.txt" {
+					ar.Files[i].Data = []byte(got)
+				}
+			}
+			if err := os.WriteFile(path, txtar.Format(ar), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// render maps the file and words the result.
+func render(t *testing.T, definition, input string) string {
+	t.Helper()
+	def, err := source.ByID(source.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if definition != "" {
+		if err := json.Unmarshal([]byte(definition), &def); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := csv.NewReader(strings.NewReader(input))
+	r.FieldsPerRecord = -1
+	records, err := r.ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := def.Bind(records[0], catalog.NewSchema(1, nil), "")
+	if err != nil {
+		return wordFault(err)
+	}
+	var sb strings.Builder
+	if len(b.Left) > 0 {
+		fmt.Fprintf(&sb, "left out: %q\n", b.Left)
+	}
+	m := b.Mapper(catalog.Upsert)
+	for i, cells := range records[1:] {
+		var g catalog.Group
+		m.Map(&tabular.Record{Number: int64(i + 2), Line: int64(i + 2), Cells: cells}, &g)
+		wordGroup(&sb, &g)
+		keys := m.Keys(&tabular.Record{Number: int64(i + 2), Cells: cells}, nil)
+		fmt.Fprintf(&sb, "  unique: %v\n", words(keys))
+	}
+	return sb.String()
+}
+
+func wordFault(err error) string {
+	f := catalog.AsFault(err)
+	if f == nil {
+		return "not a fault: " + err.Error() + "\n"
+	}
+	var sb strings.Builder
+	fmt.Fprintf(&sb, "%s: %s\n", f.Code, f.Error())
+	for _, name := range slices.Sorted(maps.Keys(f.Fields)) {
+		fmt.Fprintf(&sb, "  %s: %s\n", name, strings.Join(f.Fields[name], " "))
+	}
+	return sb.String()
+}
+
+func words(keys []catalog.Key) []string {
+	out := []string{}
+	for _, k := range keys {
+		out = append(out, k.Field.String()+"="+k.Value)
+	}
+	return out
+}
+
+func wordGroup(sb *strings.Builder, g *catalog.Group) {
+	for _, r := range g.Rows {
+		fmt.Fprintf(sb, "row %d", r.Number)
+		if r.Skip {
+			sb.WriteString(" skipped")
+		}
+		fmt.Fprintf(sb, " ident %v\n", words(r.Ident))
+		for _, p := range r.Problems {
+			severity := p.Severity.String()
+			if p.Severity == catalog.ErrorOnCreate {
+				severity = "error on create"
+			}
+			fmt.Fprintf(sb, "  %s %s in %q value %q: %s\n", severity, p.Code, p.Column, p.Value, p.Message)
+		}
+	}
+	for _, c := range g.Changes {
+		fmt.Fprintf(sb, "  %s by %v\n", c.Kind, words(c.Keys))
+		for _, op := range c.Ops {
+			name := [...]string{"", "set", "unset", "default", "prepend", "append", "remove"}[op.Kind]
+			value := ""
+			if op.Kind == catalog.OpSet {
+				value = " " + string(op.Value.AppendJSON(nil))
+			}
+			fmt.Fprintf(sb, "    %s %s%s\n", name, op.Field.Name, value)
+		}
+	}
+}
+
+// Whatever the cells are, mapping a row never panics, its operations stand in
+// order, one for each field, and a row with an error asks for nothing.
+func TestMapLaws(t *testing.T) {
+	def, err := source.ByID(source.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := []string{"ean", "sku", "title", "price", "currency", "stock", "weight", "images", "attributes.color", "title@fr"}
+	b, err := def.Bind(header, catalog.NewSchema(1, nil), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := b.Mapper(catalog.Upsert)
+	cell := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", " ", "4006381333931", "12,50", "1.234", "A-1", "EUR", "7", `\delete`, "http://a/b.jpg|http://a/c.jpg", "\u00a0x"}))
+	rapid.Check(t, func(t *rapid.T) {
+		rec := &tabular.Record{Number: 2, Cells: rapid.SliceOfN(cell, 0, 12).Draw(t, "cells")}
+		var g catalog.Group
+		m.Map(rec, &g)
+		if len(g.Rows) != 1 || len(g.Changes) > 1 {
+			t.Fatalf("%d rows, %d changes", len(g.Rows), len(g.Changes))
+		}
+		r := g.Rows[0]
+		if len(g.Changes) == 0 {
+			if !r.Skip && !catalog.HasErrors(r.Problems) {
+				t.Fatalf("the row asks for nothing and does not say why: %+v", r)
+			}
+			return
+		}
+		if catalog.HasErrors(r.Problems) {
+			t.Fatal("a row with an error asks for a change")
+		}
+		c := g.Changes[0]
+		if len(c.Keys) == 0 {
+			t.Fatal("the change has no key")
+		}
+		for i := 1; i < len(c.Ops); i++ {
+			if c.Ops[i-1].Field.Name >= c.Ops[i].Field.Name {
+				t.Fatalf("operations out of order: %s, %s", c.Ops[i-1].Field.Name, c.Ops[i].Field.Name)
+			}
+		}
+	})
+}
+
+func TestDetectSaysWhy(t *testing.T) {
+	c, err := source.Detect([]string{"EAN", "Titre", "Prix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Definition.ID != source.Default || !strings.Contains(c.Why, "3 of 3") {
+		t.Errorf("chose %s because %q", c.Definition.ID, c.Why)
+	}
+}
+
+func TestEveryReadySourceBindsItsOwnHeader(t *testing.T) {
+	for _, d := range source.All() {
+		header := make([]string, len(d.Columns))
+		for i, c := range d.Columns {
+			header[i] = c.Name
+		}
+		b, err := d.Bind(header, catalog.NewSchema(1, nil), "")
+		if err != nil {
+			t.Errorf("%s: %v", d.ID, err)
+			continue
+		}
+		if len(b.Left) > 0 {
+			t.Errorf("%s leaves out its own columns %q", d.ID, b.Left)
+		}
+	}
+}
