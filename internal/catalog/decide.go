@@ -139,7 +139,7 @@ func (d *decider) match(c *Change) (*Item, bool) {
 		items := d.w.Match(c.Kind, k)
 		switch {
 		case len(items) > 1:
-			d.fail(c, CodeAmbiguousMatch, k, "%s %s belongs to %d items; identify one of them by a key that is its own.", label(k.Field), k.Value, len(items))
+			d.fail(c, CodeAmbiguousMatch, k, "%s %s belongs to %d items; identify one of them by a key that is its own.", label(k.Field), shown(k), len(items))
 			return nil, false
 		case len(items) == 1:
 			return items[0], true
@@ -155,15 +155,15 @@ func (d *decider) allowed(c *Change, item *Item) bool {
 	switch {
 	case item == nil && (c.Mode == Update || c.Delete):
 		k := firstKey(c)
-		d.fail(c, CodeItemNotFound, k, "No %s has %s %s; create it first, or import in a mode that creates.", c.Kind, label(k.Field), k.Value)
+		d.fail(c, CodeItemNotFound, k, "No %s has %s %s; create it first, or import in a mode that creates.", c.Kind, label(k.Field), shown(k))
 		return false
 	case item != nil && c.Mode == Create:
 		k := matchedKey(c, item)
-		d.fail(c, existingCode(k.Field), k, "A %s with %s %s is already in the catalog; import in a mode that updates, or remove the row.", c.Kind, label(k.Field), k.Value)
+		d.fail(c, existingCode(k.Field), k, "A %s with %s %s is already in the catalog; import in a mode that updates, or remove the row.", c.Kind, label(k.Field), shown(k))
 		return false
 	case item != nil && item.ImportNo == d.f.ImportNo && item.Row != d.row(c).Row.Number && !d.f.InFileOrder && !d.ownGroup(item):
 		k := matchedKey(c, item)
-		d.fail(c, CodeSameItemInFile, k, "Row %d of this file already wrote the same %s (%s %s); keep one of the rows.", item.Row, c.Kind, label(k.Field), k.Value)
+		d.fail(c, CodeSameItemInFile, k, "Row %d of this file already wrote the same %s (%s %s); keep one of the rows.", item.Row, c.Kind, label(k.Field), shown(k))
 		return false
 	}
 	return true
@@ -320,7 +320,7 @@ func (d *decider) keysFree(c *Change, after, before *Item) bool {
 				continue
 			}
 			d.fail(c, takenCode(f), Key{f, v}, "%s %s already belongs to another %s (%s); correct the value, or identify the row by that %s's own key.",
-				label(f), v, c.Kind, describe(other), c.Kind)
+				label(f), shown(Key{f, v}), c.Kind, describe(other), c.Kind)
 			free = false
 		}
 	}
@@ -475,12 +475,20 @@ func matchedKey(c *Change, item *Item) Key {
 	return firstKey(c)
 }
 
+// shown is a key as people write it: a GTIN without the zeros in front.
+func shown(k Key) string {
+	if k.Field == KeyGTIN {
+		return strings.TrimLeft(k.Value, "0")
+	}
+	return k.Value
+}
+
 func describe(it *Item) string {
 	switch {
 	case it.SKU != "":
 		return "SKU " + it.SKU
 	case it.GTIN != "":
-		return "EAN " + strings.TrimLeft(it.GTIN, "0")
+		return "EAN " + shown(Key{KeyGTIN, it.GTIN})
 	}
 	return it.ID
 }

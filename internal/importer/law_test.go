@@ -1,0 +1,364 @@
+package importer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/files"
+	"tallyman/internal/importer"
+	"tallyman/internal/ledger"
+	"tallyman/internal/store"
+)
+
+type (
+	storeState = store.State
+	filesInfo  = files.Info
+)
+
+// products makes a file of n products; every row's title ends in version.
+func products(n int, version string) string {
+	var sb strings.Builder
+	sb.WriteString("sku,title,price,stock\n")
+	for i := range n {
+		fmt.Fprintf(&sb, "S-%06d,\"Product, %d %s\",%d.50,%d\n", i, i, version, i%90+1, i%7)
+	}
+	return sb.String()
+}
+
+func TestTheSameFileAgainMovesNothing(t *testing.T) {
+	s := newStack(t, nil)
+	file := products(9000, "a")
+	first := s.run("a.csv", file, importer.Options{})
+	if first.Tally.Created != 9000 {
+		t.Fatalf("first: %+v", first.Tally)
+	}
+	before := s.dump()
+	again := s.run("a.csv", file, importer.Options{})
+	if again.Tally.Unchanged != 9000 {
+		t.Errorf("again: %+v", again.Tally)
+	}
+	if s.dump() != before {
+		t.Error("an unchanged import moved items")
+	}
+	s.checkTally(first)
+	s.checkTally(again)
+}
+
+func TestDuplicatesAreFoundInWhateverBatchTheyFall(t *testing.T) {
+	s := newStack(t, nil)
+	file := products(9000, "a") + "S-000003,again,1.00,1\nS-008999,again,1.00,1\n"
+	imp := s.run("a.csv", file, importer.Options{})
+	if imp.Tally.Created != 9000 || imp.Tally.Failed != 2 {
+		t.Fatalf("tally %+v", imp.Tally)
+	}
+	problems, total, err := s.svc.Problems(context.Background(), s.ws, imp.ID, importer.ProblemFilter{}, store.Range{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if total != 2 || problems[0].Code != catalog.CodeDuplicateSKUInFile || problems[0].Row != 9002 ||
+		!strings.Contains(problems[0].Message, "row 5") || !strings.Contains(problems[1].Message, "row 9001") {
+		t.Errorf("problems %+v", problems)
+	}
+}
+
+// The tally is true at every moment: a reader for whom time stands still finds
+// that it is the sum of the pages, and that the catalog holds what it counts.
+func TestTheTallyIsTrueAtEveryMoment(t *testing.T) {
+	s := newStack(t, nil)
+	imp, err := s.begin("a.csv", products(30000, "a"), importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	looks := 0
+	for {
+		var state store.State
+		err := s.db.Snapshot(context.Background(), func(v store.Store) error {
+			looks++
+			now, err := v.Import(context.Background(), s.ws.WS, imp.ID)
+			if err != nil {
+				return err
+			}
+			state = now.State
+			var pages catalog.Tally
+			if err := v.Pages(context.Background(), s.ws.WS, imp.No, store.PageFilter{}, func(p ledger.Page) error {
+				pages = pages.Add(p.Tally)
+				return nil
+			}); err != nil {
+				return err
+			}
+			items, err := v.CountItems(context.Background(), s.ws.WS, store.ItemFilter{})
+			if err != nil {
+				return err
+			}
+			if pages != now.Tally || int64(items) != now.Tally.Created {
+				return fmt.Errorf("tally %+v, pages %+v, items %d", now.Tally, pages, items)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state.Ended() {
+			break
+		}
+	}
+	if looks < 3 {
+		t.Errorf("only %d looks: the import was over too soon to prove anything", looks)
+	}
+}
+
+// gate lets chunks through until it is shut, and tells when one waits.
+type gate struct {
+	mu      sync.Mutex
+	passed  atomic.Int64
+	shutAt  int64
+	reached chan struct{}
+	open    chan struct{}
+}
+
+func newGate(shutAt int64) *gate {
+	return &gate{shutAt: shutAt, reached: make(chan struct{}), open: make(chan struct{})}
+}
+
+func (g *gate) probe(step importer.Step) {
+	if step != importer.StepChunkAfterCommit {
+		return
+	}
+	if g.passed.Add(1) == g.shutAt {
+		close(g.reached)
+		<-g.open
+	}
+}
+
+func TestPauseResumeTerminate(t *testing.T) {
+	g := newGate(3)
+	s := newStack(t, func(c *importer.Config) { c.Probe = g.probe })
+	ctx := context.Background()
+	imp, err := s.begin("a.csv", products(30000, "a"), importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-g.reached
+	paused, err := s.svc.Pause(ctx, s.ws, imp.ID)
+	if err != nil || paused.State != store.Paused {
+		t.Fatalf("pause: %s %v", paused.State, err)
+	}
+	close(g.open)
+	done := paused.Tally.Rows()
+	if done == 0 || done >= 30000 {
+		t.Fatalf("paused after %d rows", done)
+	}
+	if again, err := s.svc.Pause(ctx, s.ws, imp.ID); err != nil || again.State != store.Paused {
+		t.Errorf("pausing twice: %s %v", again.State, err)
+	}
+	// Another import runs to its end meanwhile: had the paused one still a live
+	// chunk, it would have shown by then.
+	other := s.run("b.csv", strings.ReplaceAll(products(6000, "b"), "S-", "T-"), importer.Options{})
+	if other.State != store.Done {
+		t.Fatalf("other import: %s", other.State)
+	}
+	if now, _ := s.svc.Import(ctx, s.ws, imp.ID); now.Tally.Rows() != done || now.State != store.Paused {
+		t.Fatalf("while paused: %s with %d rows, were %d", now.State, now.Tally.Rows(), done)
+	}
+	if _, err := s.svc.Resume(ctx, s.ws, imp.ID); err != nil {
+		t.Fatal(err)
+	}
+	end := s.await(imp.ID, store.State.Ended)
+	if end.State != store.Done || end.Tally.Created != 30000 {
+		t.Errorf("after resuming: %s %+v", end.State, end.Tally)
+	}
+	s.checkTally(end)
+	if _, err := s.svc.Pause(ctx, s.ws, imp.ID); catalog.AsFault(err) == nil || catalog.AsFault(err).Kind != catalog.KindConflict {
+		t.Errorf("pausing an ended import: %v, want a conflict", err)
+	}
+}
+
+func TestTerminateKeepsWhatIsDone(t *testing.T) {
+	g := newGate(2)
+	s := newStack(t, func(c *importer.Config) { c.Probe = g.probe })
+	imp, err := s.begin("a.csv", products(20000, "a"), importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-g.reached
+	end, err := s.svc.Terminate(context.Background(), s.ws, imp.ID)
+	close(g.open)
+	if err != nil || end.State != store.Terminated {
+		t.Fatalf("terminate: %s %v", end.State, err)
+	}
+	other := s.run("b.csv", strings.ReplaceAll(products(6000, "b"), "S-", "T-"), importer.Options{})
+	end, _ = s.svc.Import(context.Background(), s.ws, imp.ID)
+	s.checkTally(end)
+	if n, _ := s.db.CountItems(context.Background(), s.ws.WS, store.ItemFilter{}); int64(n) != end.Tally.Created+other.Tally.Created {
+		t.Errorf("%d items, tallies say %d and %d", n, end.Tally.Created, other.Tally.Created)
+	}
+	if _, err := s.svc.Resume(context.Background(), s.ws, imp.ID); catalog.AsFault(err) == nil {
+		t.Error("a terminated import was resumed")
+	}
+}
+
+// Two imports over the same items at once, in opposite orders and partly new:
+// both end, every row is accounted for, and the last writer decides per item.
+func TestTwoImportsOverTheSameItems(t *testing.T) {
+	s := newStack(t, nil)
+	s.run("base.csv", products(4000, "base"), importer.Options{})
+	a, err := s.begin("a.csv", products(9000, "a"), importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(products(9000, "b"), "\n")
+	reversed := []string{lines[0]}
+	for i := len(lines) - 2; i > 0; i-- {
+		reversed = append(reversed, lines[i])
+	}
+	b, err := s.begin("b.csv", strings.Join(reversed, ""), importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{a.ID, b.ID} {
+		imp := s.await(id, store.State.Ended)
+		if imp.State != store.Done || imp.Tally.Failed != 0 {
+			t.Errorf("%s: %s %+v", imp.SourceName, imp.State, imp.Tally)
+		}
+		s.checkTally(imp)
+	}
+	if n, _ := s.db.CountItems(context.Background(), s.ws.WS, store.ItemFilter{}); n != 9000 {
+		t.Errorf("%d items, want 9000", n)
+	}
+}
+
+// A job that does not hold its batch, or whose batch was taken back, does nothing.
+func TestStaleAndFencedJobsDoNothing(t *testing.T) {
+	var s *stack
+	s = newIdleStack(t, nil)
+	ctx := context.Background()
+	imp, err := s.begin("a.csv", products(3000, "a"), importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slice := store.Job{Format: store.JobFormat, WS: s.ws.WS, Batch: store.BatchRef{ImportNo: imp.No, Pass: ledger.PassSlice, No: 1}}
+	if err := s.svc.Work(ctx, slice, 999999); !errors.Is(err, store.ErrStale) {
+		t.Errorf("a job that holds nothing: %v, want stale", err)
+	}
+	missing := slice
+	missing.Batch.ImportNo = 4711
+	if err := s.svc.Work(ctx, missing, 1); !errors.Is(err, store.ErrStale) {
+		t.Errorf("a job of no import: %v, want stale", err)
+	}
+	batches, err := s.db.Batches(ctx, s.ws.WS, imp.No, ledger.PassSlice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.svc.Work(ctx, slice, batches[0].JobID); err != nil {
+		t.Fatalf("the job that holds the batch: %v", err)
+	}
+	if err := s.svc.Work(ctx, slice, batches[0].JobID); !errors.Is(err, store.ErrStale) {
+		t.Errorf("the same job again: %v, want stale", err)
+	}
+	if _, err := s.svc.Pause(ctx, s.ws, imp.ID); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := s.db.Batches(ctx, s.ws.WS, imp.No, ledger.PassApply)
+	if err != nil || len(rows) == 0 {
+		t.Fatalf("batches: %v %v", rows, err)
+	}
+	apply := store.Job{Format: store.JobFormat, WS: s.ws.WS, Batch: rows[0].BatchRef}
+	if err := s.svc.Work(ctx, apply, rows[0].JobID); !errors.Is(err, store.ErrStale) {
+		t.Errorf("a job of a paused import: %v, want stale", err)
+	}
+	if n, _ := s.db.CountItems(ctx, s.ws.WS, store.ItemFilter{}); n != 0 {
+		t.Errorf("%d items were written", n)
+	}
+}
+
+// A chunk under way when the import is paused is fenced: it does not commit.
+func TestAPausedChunkDoesNotCommit(t *testing.T) {
+	reached, open := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	s := newIdleStack(t, func(c *importer.Config) {
+		c.Probe = func(step importer.Step) {
+			if step == importer.StepChunkBegin {
+				once.Do(func() { close(reached); <-open })
+			}
+		}
+	})
+	s.start()
+	imp, err := s.begin("a.csv", products(3000, "a"), importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-reached
+	if _, err := s.svc.Pause(context.Background(), s.ws, imp.ID); err != nil {
+		t.Fatal(err)
+	}
+	close(open)
+	other := s.run("b.csv", strings.ReplaceAll(products(3000, "b"), "S-", "T-"), importer.Options{})
+	now, err := s.svc.Import(context.Background(), s.ws, imp.ID)
+	if err != nil || now.Tally.Rows() != 0 {
+		t.Errorf("rows after the pause: %d (%v)", now.Tally.Rows(), err)
+	}
+	if n, _ := s.db.CountItems(context.Background(), s.ws.WS, store.ItemFilter{}); int64(n) != other.Tally.Created {
+		t.Errorf("%d items, want those of the other import alone", n)
+	}
+}
+
+// What a crash can leave behind is put right by the sweep: batches whose job is
+// gone, pauses and terminations that were cut short.
+func TestSweepRevivesWhatNobodyWorksOn(t *testing.T) {
+	s := newIdleStack(t, nil)
+	ctx := context.Background()
+	imp, err := s.begin("a.csv", products(3000, "a"), importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The job is lost: as after a node died with it, its batch holds a job that
+	// the engine no longer knows.
+	if _, err := s.db.Writer().ExecContext(ctx, "DELETE FROM river_job"); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	if err := s.svc.Sweep(ctx, -patience); err != nil {
+		t.Fatal(err)
+	}
+	if end := s.await(imp.ID, store.State.Ended); end.Tally.Created != 3000 {
+		t.Errorf("tally %+v", end.Tally)
+	}
+}
+
+func TestRefusedUploadsAreListed(t *testing.T) {
+	s := newStack(t, nil)
+	ctx := context.Background()
+	cases := []struct{ name, content, code string }{
+		{"empty.csv", "", "empty_file"},
+		{"picture.csv", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00", "unknown_format"},
+		{"nokey.csv", "colour,size\nred,1\n", "header_mismatch"},
+		{"book.xlsx", "PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\x00!\x00[Content_Types].xml", "unsupported_format"},
+		{"list.json", `[{"sku":"A"}]`, "unsupported_format"},
+	}
+	for _, c := range cases {
+		_, err := s.begin(c.name, c.content, importer.Options{})
+		if f := catalog.AsFault(err); f == nil || f.Code != c.code {
+			t.Errorf("%s: %v, want %s", c.name, err, c.code)
+		}
+	}
+	list, total, err := s.svc.Imports(ctx, s.ws, store.ImportFilter{State: store.Refused}, store.Range{})
+	if err != nil || total != len(cases) {
+		t.Fatalf("%d refused imports are listed (%v), want %d", total, err, len(cases))
+	}
+	for i, imp := range list {
+		want := cases[len(cases)-1-i]
+		if imp.SourceName != want.name || imp.FaultCode != want.code || imp.FaultMessage == "" {
+			t.Errorf("listed: %s %s %q, want %s %s", imp.SourceName, imp.FaultCode, imp.FaultMessage, want.name, want.code)
+		}
+	}
+	left := 0
+	if err := s.files.List(ctx, "", func(filesInfo) error { left++; return nil }); err != nil || left != 0 {
+		t.Errorf("%d files of refused uploads are left (%v)", left, err)
+	}
+}
