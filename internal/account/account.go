@@ -4,3 +4,51 @@
 // What does not belong here: reading headers and cookies (package server) and
 // the tables that hold it all (package store).
 package account
+
+import (
+	"crypto/rand"
+	"io"
+	"sync"
+	"time"
+
+	"tallyman/internal/store"
+)
+
+// Config is what Accounts are made of.
+type Config struct {
+	Store store.Store
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Random is where secrets and ids come from; nil means crypto/rand. Anything
+	// else is for tests.
+	Random io.Reader
+}
+
+// Accounts is the service over the store's workspaces and keys. It is safe for
+// concurrent use.
+type Accounts struct {
+	store  store.Store
+	now    func() time.Time
+	random io.Reader
+
+	// known are the workspaces seen so far. They are never renamed nor removed,
+	// so what is in it stays true.
+	mu    sync.RWMutex
+	known map[store.WS]store.Workspace
+}
+
+// New makes Accounts.
+func New(c Config) *Accounts {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
+	return &Accounts{
+		store:  c.Store,
+		now:    c.Now,
+		random: c.Random,
+		known:  map[store.WS]store.Workspace{},
+	}
+}

@@ -93,7 +93,7 @@ func ParseGTIN(cell string, hint GTINHint, check GTINCheck, ps []Problem) (given
 		number = joinDigits(text)
 	}
 	given, ambiguity := readGTIN(number, hint)
-	if given == "" {
+	if strings.Trim(given, "0") == "" {
 		return "", "", refuse(ps, CodeInvalidGTIN, cell, "Invalid EAN format.")
 	}
 	if len(number) != len(text) {
@@ -121,7 +121,7 @@ func readGTIN(number string, hint GTINHint) (given, ambiguity string) {
 	if len(number) == 10 {
 		return readISBN10(number)
 	}
-	if !isDigits(number) || strings.Trim(number, "0") == "" {
+	if !isDigits(number) {
 		return "", ""
 	}
 	switch len(number) {

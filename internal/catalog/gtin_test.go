@@ -59,6 +59,7 @@ func TestParseGTIN(t *testing.T) {
 		{"0-306-40615-2", GTINAny, "9780306406157", "09780306406157", []Code{CodeSeparatorsRemoved}},
 		{"978-0-306-40615-7", GTINAny, "9780306406157", "09780306406157", []Code{CodeSeparatorsRemoved}},
 		{"0306406153", GTINAny, "", "", []Code{CodeInvalidGTIN}},
+		{"1234567857", GTINAny, "9781234567859", "09781234567859", []Code{CodeGTINAmbiguousLength}},
 		{"0000000019", GTINAny, "9780000000019", "09780000000019", nil},
 
 		// Repairs.
@@ -80,6 +81,7 @@ func TestParseGTIN(t *testing.T) {
 		// Not in the form.
 		{"invalid-ean", GTINAny, "", "", []Code{CodeInvalidGTIN}},
 		{"-6291041500213", GTINAny, "", "", []Code{CodeInvalidGTIN}},
+		{"6291041500213/1", GTINAny, "", "", []Code{CodeInvalidGTIN}},
 		{"6291041500213-", GTINAny, "", "", []Code{CodeInvalidGTIN}},
 		{"12345678906", GTINAny, "", "", []Code{CodeInvalidGTIN}},
 		{"1234567", GTINAny, "", "", []Code{CodeInvalidGTIN}},
@@ -89,6 +91,7 @@ func TestParseGTIN(t *testing.T) {
 		{"629104150021X", GTINAny, "", "", []Code{CodeInvalidGTIN}},
 		{"365275000000.5", GTINAny, "", "", []Code{CodeInvalidGTIN}},
 		{"0", GTINAny, "", "", []Code{CodeInvalidGTIN}},
+		{"00000030", GTINIsUPC, "", "", []Code{CodeInvalidGTIN}},
 		{"0000000000000", GTINAny, "", "", []Code{CodeInvalidGTIN}},
 		{"６２９１０４１５００２１３", GTINAny, "", "", []Code{CodeInvalidGTIN}},
 
@@ -313,7 +316,7 @@ func TestGTINKeyOfOtherText(t *testing.T) {
 }
 
 func FuzzGTIN(f *testing.F) {
-	for _, seed := range []string{"6291041500213", "96385074", "01234565", "080442957X", "0-306-40615-2", "'12345678905", `="1"`, "3.65E+11", "1.0", "12345678905", "x", "\u2011"} {
+	for _, seed := range []string{"6291041500213", "96385074", "01234565", "080442957X", "0-306-40615-2", "'12345678905", `="1"`, "3.65E+11", "1.0", "12345678905", "x", "\u2011", "00000030"} {
 		f.Add(seed, uint8(0))
 		f.Add(seed, uint8(2))
 	}

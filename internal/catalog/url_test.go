@@ -21,7 +21,7 @@ func TestParseImageURL(t *testing.T) {
 		bad("https://example.com/a\nb.jpg", CodeInvalidURL), bad("https://example.com/a\u00a0b.jpg", CodeInvalidURL), bad("https://example.com/a\x7f", CodeInvalidURL), bad("https://example.com/\xff", CodeInvalidURL),
 		bad("https://example.com/100%.jpg", CodeInvalidURL), bad("https://example.com/%zz", CodeInvalidURL), bad("https://exa mple.com/", CodeInvalidURL), bad("https://exa<mple.com/", CodeInvalidURL),
 		bad("https://example.com:port/", CodeInvalidURL), bad("https://example.com:/", CodeInvalidURL), bad("https://:80/", CodeInvalidURL), bad("https://a:1:2/", CodeInvalidURL), bad("https://[::1/", CodeInvalidURL),
-		bad("https://[fe80::1%25eth0]/", CodeInvalidURL), bad("https://[127.0.0.1]/", CodeInvalidURL), bad("https://@example.com/", CodeInvalidURL), bad("https://-example.com/", CodeInvalidURL), bad("https://.example.com/", CodeInvalidURL),
+		bad("https://[fe80::1%25eth0]/", CodeInvalidURL), bad("https://[127.0.0.1]/", CodeInvalidURL), bad("https://@example.com/", CodeInvalidURL), bad("https://us/er@example.com/%", CodeInvalidURL), bad("https://u<r@example.com/", CodeInvalidURL), bad("https://-example.com/", CodeInvalidURL), bad("https://.example.com/", CodeInvalidURL),
 	})
 }
 

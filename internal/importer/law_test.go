@@ -317,6 +317,20 @@ func TestSweepRevivesWhatNobodyWorksOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	job := func() int64 {
+		batches, err := s.db.Batches(ctx, s.ws.WS, imp.No, ledger.PassSlice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return batches[0].JobID
+	}
+	waiting := job()
+	if err := s.svc.Sweep(ctx, -patience); err != nil {
+		t.Fatal(err)
+	}
+	if job() != waiting {
+		t.Error("a batch whose job waits in the queue was given another")
+	}
 	// The job is lost: as after a node died with it, its batch holds a job that
 	// the engine no longer knows.
 	if _, err := s.db.Writer().ExecContext(ctx, "DELETE FROM river_job"); err != nil {

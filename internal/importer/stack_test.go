@@ -25,7 +25,7 @@ const patience = 2 * time.Minute
 
 // stack is the real thing in a temporary folder: SQLite, files on disk, River.
 type stack struct {
-	t      *testing.T
+	t      testing.TB
 	db     *sqlite.DB
 	files  files.Store
 	svc    *importer.Service
@@ -35,14 +35,14 @@ type stack struct {
 
 // newStack opens a stack; mod may change the importer's configuration. The
 // engine runs unless idle is set: then jobs wait until start is called.
-func newStack(t *testing.T, mod func(*importer.Config)) *stack {
+func newStack(t testing.TB, mod func(*importer.Config)) *stack {
 	t.Helper()
 	s := newIdleStack(t, mod)
 	s.start()
 	return s
 }
 
-func newIdleStack(t *testing.T, mod func(*importer.Config)) *stack {
+func newIdleStack(t testing.TB, mod func(*importer.Config)) *stack {
 	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir()
@@ -58,7 +58,8 @@ func newIdleStack(t *testing.T, mod func(*importer.Config)) *stack {
 	}
 	t.Cleanup(func() { disk.Close() })
 	s.files = disk
-	cfg := importer.Config{Store: s.db, Files: disk, Node: "test", Workers: 2, ScratchDir: t.TempDir()}
+	cfg := importer.Config{Store: s.db, Files: disk, Node: "test", Workers: 2, ScratchDir: t.TempDir(),
+		JobsLive: func(ctx context.Context, ids []int64) (map[int64]bool, error) { return s.engine.Live(ctx, ids) }}
 	if mod != nil {
 		mod(&cfg)
 	}

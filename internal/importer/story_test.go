@@ -118,7 +118,7 @@ func tellImport(s *stack, sb *strings.Builder, name, content string, o options) 
 	}
 }
 
-func mustMode(t *testing.T, name string) catalog.Mode {
+func mustMode(t testing.TB, name string) catalog.Mode {
 	m, ok := catalog.ParseMode(name)
 	if !ok {
 		t.Fatalf("no mode %q", name)

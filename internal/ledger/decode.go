@@ -167,7 +167,7 @@ func cut[T any](s []T, n int) (head, rest []T) {
 func (r *reader) problems(n int) []catalog.Problem {
 	shapes := make([]shape, r.count())
 	r.texts(len(shapes), func(i int, v string) { shapes[i].code = catalog.Code(v) })
-	r.small(len(shapes), "severity", uint64(catalog.ErrorOnCreate), func(i int, v uint64) { shapes[i].severity = catalog.Severity(v) })
+	r.small(len(shapes), "severity", uint64(catalog.Error), func(i int, v uint64) { shapes[i].severity = catalog.Severity(v) })
 	r.texts(len(shapes), func(i int, v string) { shapes[i].column = v })
 	r.texts(len(shapes), func(i int, v string) { shapes[i].message = v })
 	if n > len(r.s) {

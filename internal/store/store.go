@@ -194,7 +194,7 @@ type Job struct {
 // JobFormat is the newest Job.Format this program understands.
 const JobFormat = 1
 
-// Page bounds a listing: from Offset, at most Limit (0: no bound).
+// Range bounds a listing: from Offset, at most Limit (0: no bound).
 type Range struct{ Offset, Limit int }
 
 // ImportFilter narrows a listing of imports; zero fields do not.
@@ -219,8 +219,11 @@ type ItemFilter struct {
 type PageFilter struct {
 	// Pass narrows to one pass; "" reads all but plan.
 	Pass ledger.Pass
-	// Batch narrows to one batch; 0 reads all.
-	Batch int
+	// Batch narrows to one batch; 0 reads all. Seq narrows to one page of it
+	// where HasSeq is set.
+	Batch  int
+	Seq    int
+	HasSeq bool
 	// ErrorsOnly and ProblemsOnly leave out pages without any.
 	ErrorsOnly, ProblemsOnly bool
 	// Outcomes and Images ask for the bodies.

@@ -29,22 +29,27 @@ func charsetOf(layout *Layout) (charset, error) {
 }
 
 // inspect looks at a window once, so that its records need not be looked at one
-// by one: suspect says that it may hold bytes that are no text, ascii that it
-// holds nothing but ASCII.
-func (c charset) inspect(window string) (suspect, ascii bool) {
-	suspect = strings.IndexByte(window, 0) >= 0
-	if isASCII(window) {
-		return suspect, true
-	}
-	if c == utf8Text {
+// by one: suspect says that it may hold bytes that are no text, decodes that it
+// holds cells to be turned into UTF-8. Unless the window is the file's last, its
+// last character may be cut.
+func (c charset) inspect(window string, last bool) (suspect, decodes bool) {
+	if c == windows1252Text {
+		decodes = !isASCII(window)
+	} else if !last {
 		window = withoutCutRune(window)
 	}
-	return suspect || !c.valid(window), false
+	return !c.valid(window), decodes
 }
 
 // valid reports whether s is text: in its encoding, and without NUL.
 func (c charset) valid(s string) bool {
-	return c.invalidAt(s) < 0
+	if strings.IndexByte(s, 0) >= 0 {
+		return false
+	}
+	if c == windows1252Text {
+		return isASCII(s) || firstUndefined1252(s) < 0
+	}
+	return utf8.ValidString(s)
 }
 
 // invalidAt returns the index of the first byte of s that is no text, or -1.
@@ -97,11 +102,10 @@ func undefined1252(b byte) bool {
 }
 
 func isASCII(s string) bool {
-	for len(s) >= 8 {
-		if (s[0]|s[1]|s[2]|s[3]|s[4]|s[5]|s[6]|s[7])&0x80 != 0 {
+	for ; len(s) >= 8; s = s[8:] {
+		if eightBytes(s)&highBits != 0 {
 			return false
 		}
-		s = s[8:]
 	}
 	for i := 0; i < len(s); i++ {
 		if s[i] >= utf8.RuneSelf {
@@ -125,25 +129,21 @@ func withoutCutRune(s string) string {
 	return s
 }
 
-// decode turns the cells of a record from c into UTF-8.
-func (c *cells) decode(rec *Record, from charset) {
-	for i, s := range rec.Cells {
-		if !isASCII(s) {
-			rec.Cells[i] = c.arena.decode1252(s)
-		}
+// decode turns cells into UTF-8. What stands for no character becomes U+FFFD.
+func (a *arena) decode(cells []string, from charset) {
+	for i, s := range cells {
+		cells[i] = a.decodeText(s, from)
 	}
 }
 
-// decodeDamaged does the same for a record that is not all text: what stands
-// for no character becomes U+FFFD.
-func (c *cells) decodeDamaged(rec *Record, from charset) {
-	if from == windows1252Text {
-		c.decode(rec, from)
-		return
+func (a *arena) decodeText(s string, from charset) string {
+	switch {
+	case isASCII(s):
+		return s
+	case from == windows1252Text:
+		return a.decode1252(s)
 	}
-	for i, s := range rec.Cells {
-		rec.Cells[i] = strings.ToValidUTF8(s, "\ufffd")
-	}
+	return strings.ToValidUTF8(s, "\ufffd")
 }
 
 // decode1252 returns s, which is in windows-1252, as UTF-8.

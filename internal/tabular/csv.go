@@ -22,6 +22,7 @@ type csvDecoder struct {
 	manyColumns bool
 	charset     charset
 	cells       cells
+	walk        walk
 
 	// pos is where the next record begins. err is the error that ended it all.
 	pos position
@@ -34,9 +35,9 @@ type csvDecoder struct {
 	base   int64
 	at     int
 	window int
-	// suspect says that the window holds bytes that may be no text.
-	// ascii says that it needs no decoding.
-	suspect, ascii bool
+	// suspect says that the window may hold bytes that are no text, decodes that
+	// its cells are to be turned into UTF-8.
+	suspect, decodes bool
 }
 
 type position struct {
@@ -65,6 +66,7 @@ func openCSV(src Source, layout *Layout, sec Section, lim Limits, columns []int)
 	if sec.Length >= 0 {
 		d.end = min(d.end, sec.Offset+sec.Length)
 	}
+	d.walk.csvDecoder = d
 	d.reset("", false, 0)
 	return d, nil
 }
@@ -111,74 +113,71 @@ func (d *csvDecoder) Next(rec *Record) error {
 // record reads the next record and moves behind it. It reports false for a
 // blank line.
 func (d *csvDecoder) record(rec *Record) (bool, error) {
-	e, err := d.walkFilling(rec)
-	if err != nil {
+	rec.Number, rec.Line, rec.Offset = d.pos.number, d.pos.line, d.pos.offset
+	if err := d.walkFilling(rec); err != nil {
 		return false, err
 	}
-	start := d.at
-	switch e.verdict {
-	case complete:
-		d.finish(rec, d.s[start:e.content])
-	case unclosed:
-		d.decodeDamaged(rec)
-		rec.Problem = d.unclosedQuote(rec)
-	case oversize:
-		d.decodeDamaged(rec)
-		rec.Problem = d.recordTooLarge(rec)
-	}
-	switch {
-	case e.verdict == oversize:
-		d.at = e.field
-		more, err := d.skipFields()
-		if err != nil {
-			return false, err
+	w := &d.walk
+	if w.verdict == complete || w.verdict == blankLine {
+		if w.verdict == complete && (d.suspect || d.decodes || d.cells.seen > d.lim.Columns) {
+			d.finish(rec, d.s[d.at:w.content])
 		}
-		e.lines += more
-	case e.verdict == unclosed && !e.lineEnds:
-		if err := d.skipLine(); err != nil {
-			return false, err
-		}
-	default:
-		d.at = e.next
+		d.at = w.next
+	} else if err := d.passDamaged(rec); err != nil {
+		return false, err
 	}
-	d.pos = position{d.base + int64(d.at), d.pos.number + 1, d.pos.line + e.lines}
-	return e.verdict != blankLine, nil
+	d.pos = position{d.base + int64(d.at), d.pos.number + 1, d.pos.line + w.ended}
+	return w.verdict != blankLine, nil
 }
 
 // walkFilling walks the next record, filling the window until it can be told.
-func (d *csvDecoder) walkFilling(rec *Record) (extent, error) {
+func (d *csvDecoder) walkFilling(rec *Record) error {
+	d.cells.rec = rec
 	for {
-		rec.Number, rec.Line, rec.Offset = d.pos.number, d.pos.line, d.pos.offset
 		rec.Cells, rec.Quoted, rec.Problem = rec.Cells[:0], 0, nil
-		d.cells.rec, d.cells.seen = rec, 0
-		e := d.walk(d.at)
-		if e.verdict != needMore {
-			return e, nil
+		d.cells.seen = 0
+		d.walk.read(d.at)
+		if d.walk.verdict != needMore {
+			return nil
 		}
 		if err := d.fill(); err != nil {
-			return extent{}, err
+			return err
 		}
 	}
 }
 
-// finish checks a complete record's text and turns it into UTF-8.
-func (d *csvDecoder) finish(rec *Record, content string) {
+// passDamaged moves behind a record that is unclosed or oversize.
+func (d *csvDecoder) passDamaged(rec *Record) error {
+	w := &d.walk
+	d.cells.arena.decode(rec.Cells, d.charset)
 	switch {
-	case d.suspect && !d.charset.valid(content):
-		d.cells.decodeDamaged(rec, d.charset)
-		rec.Problem = d.badText(content)
-		return
-	case !d.ascii && d.charset != utf8Text:
-		d.cells.decode(rec, d.charset)
+	case w.verdict == oversize:
+		rec.Problem = d.recordTooLarge()
+		d.at = w.at
+		lines, err := d.skipFields()
+		w.ended += lines
+		return err
+	case !w.lineEnds:
+		rec.Problem = d.unclosedQuote(w.unclosedText)
+		return d.skipLine()
 	}
-	if d.cells.seen > d.lim.Columns {
-		rec.Problem = d.tooManyColumns()
-	}
+	rec.Problem = d.unclosedQuote(w.unclosedText)
+	d.at = w.next
+	return nil
 }
 
-// decodeDamaged turns what there is of a damaged record into UTF-8.
-func (d *csvDecoder) decodeDamaged(rec *Record) {
-	d.cells.decodeDamaged(rec, d.charset)
+// finish checks a complete record's text and turns its cells into UTF-8.
+func (d *csvDecoder) finish(rec *Record, content string) {
+	damaged := d.suspect && !d.charset.valid(content)
+	if damaged || d.decodes {
+		d.cells.arena.decode(rec.Cells, d.charset)
+	}
+	switch {
+	case damaged:
+		rec.Problem = d.badText(content)
+	case d.cells.seen > d.lim.Columns:
+		rec.Problem = d.tooManyColumns()
+	}
 }
 
 // windowMax bounds a window: a quoted field may begin where its record has no
@@ -213,7 +212,7 @@ func (d *csvDecoder) fill() error {
 	s := string(d.buf[:keep+n])
 	d.reset(s, d.base+int64(len(s)) >= d.size, d.at)
 	d.at = 0
-	d.suspect, d.ascii = d.charset.inspect(s)
+	d.suspect, d.decodes = d.charset.inspect(s, d.last)
 	return nil
 }
 

@@ -47,18 +47,8 @@ func (c *cells) addLine(line string, delim byte) {
 		c.addSome(line, delim)
 		return
 	}
-	kept := c.rec.Cells
-	for {
-		k := strings.IndexByte(line, delim)
-		if k < 0 {
-			break
-		}
-		kept = append(kept, line[:k])
-		line = line[k+1:]
-	}
-	kept = append(kept, line)
-	c.seen += len(kept) - len(c.rec.Cells)
-	c.rec.Cells = kept
+	c.rec.Cells = split(c.rec.Cells, line, delim)
+	c.seen = len(c.rec.Cells)
 }
 
 // addSome is addLine where cells may have to be left out. What follows the last
@@ -100,17 +90,21 @@ func (a *arena) room(n int) {
 
 // halveQuotes returns s with every two quotes made one.
 func (a *arena) halveQuotes(s string) string {
-	k := strings.Index(s, `""`)
-	if k < 0 {
+	if !strings.Contains(s, `""`) {
 		return s
 	}
 	a.room(len(s))
 	start := a.b.Len()
-	for k >= 0 {
+	for {
+		k := strings.IndexByte(s, '"')
+		if k < 0 {
+			a.b.WriteString(s)
+			return a.b.String()[start:]
+		}
 		a.b.WriteString(s[:k+1])
-		s = s[k+2:]
-		k = strings.Index(s, `""`)
+		s = s[k+1:]
+		if s != "" && s[0] == '"' {
+			s = s[1:]
+		}
 	}
-	a.b.WriteString(s)
-	return a.b.String()[start:]
 }

@@ -18,19 +18,17 @@ func (d *csvDecoder) columnName(i int) string {
 	return "column " + strconv.Itoa(i+1)
 }
 
-func (d *csvDecoder) unclosedQuote(rec *Record) *catalog.Problem {
+// unclosedQuote is about the last cell of a record, which holds text.
+func (d *csvDecoder) unclosedQuote(text string) *catalog.Problem {
 	column := d.columnName(d.cells.seen - 1)
-	value := ""
-	if n := len(rec.Cells); n == d.cells.seen {
-		value = rec.Cells[n-1]
-	}
+	text = d.cells.arena.decodeText(text[:min(len(text), 2*catalog.MaxProblemValue)], d.charset)
 	return &catalog.Problem{Code: catalog.CodeUnclosedQuote, Severity: catalog.Error,
-		Column: column, Value: catalog.Shorten(value),
+		Column: column, Value: catalog.Shorten(text),
 		Message: fmt.Sprintf("The quote that opens the cell %s is not closed within %d bytes; close it, or double the quote if it belongs to the text.",
 			column, d.lim.RecordBytes)}
 }
 
-func (d *csvDecoder) recordTooLarge(rec *Record) *catalog.Problem {
+func (d *csvDecoder) recordTooLarge() *catalog.Problem {
 	return &catalog.Problem{Code: catalog.CodeRecordTooLarge, Severity: catalog.Error,
 		Column:  d.columnName(d.cells.seen),
 		Message: fmt.Sprintf("The row is longer than %d bytes; shorten it, and see whether a line end or a quote is missing.", d.lim.RecordBytes)}
@@ -75,7 +73,8 @@ func (d *csvDecoder) columnAt(text string) string {
 	var rec Record
 	part := &csvDecoder{csvText: csvText{delim: d.delim, crEnds: d.crEnds, fieldBytes: d.fieldBytes}, lim: d.lim,
 		cells: cells{rec: &rec, max: d.lim.Columns}}
+	part.walk.csvDecoder = part
 	part.reset(text, true, 0)
-	part.walk(0)
+	part.walk.read(0)
 	return d.columnName(max(part.cells.seen, 1) - 1)
 }

@@ -2,37 +2,33 @@ package tabular
 
 import "strings"
 
-// extent says how far a record reaches in the text and what became of it.
-type extent struct {
-	verdict verdict
-	// content is where the text before the record's line end ends, next where
-	// the next record begins. Set for complete records and blank lines, and for
-	// unclosed ones where lineEnds.
-	content, next int
-	// lines are the physical lines that end in the record, as far as walked.
-	lines int64
-	// field is the opening quote of an unclosed record, and the start of the
-	// first field that an oversize one has no room for.
-	field int
-	// lineEnds says that an unclosed record's line ends in the text.
-	lineEnds bool
-}
-
-// walk reads the record that begins at start, cell by cell.
-func (d *csvDecoder) walk(start int) extent {
-	w := walk{csvDecoder: d, start: start, limit: start + d.lim.RecordBytes, at: start}
-	for !w.field() {
-	}
-	return w.extent
-}
-
-// walk is the reading of one record. Its extent grows with it.
+// walk is the reading of one record, cell by cell, and what came of it. A
+// decoder has one and begins it anew for every record.
 type walk struct {
 	*csvDecoder
-	extent
 	// The record begins at start, its content may reach to limit, and the next
 	// field begins at at.
 	start, limit, at int
+	// ended are the physical lines that end in the record, as far as walked.
+	ended int64
+
+	// verdict is what came of it. Where it is complete or blankLine, or unclosed
+	// on a line that ends in the text (lineEnds), content is the end of the text
+	// before the line end and next is where the next record begins. Where it is
+	// oversize, at is the first field that there is no room for.
+	verdict       verdict
+	content, next int
+	lineEnds      bool
+	// unclosedText is what stands behind a quote that is not closed, as far as
+	// there is room.
+	unclosedText string
+}
+
+// read reads the record that begins at start.
+func (w *walk) read(start int) {
+	w.start, w.limit, w.at, w.ended = start, start+w.lim.RecordBytes, start, 0
+	for !w.field() {
+	}
 }
 
 // field reads a field, or all the fields of a line that has no quotes, and
@@ -62,31 +58,37 @@ func (w *walk) field() bool {
 		w.at += k + 1
 		return false
 	case k >= 0 || !fits:
-		return w.end(extent{verdict: oversize, field: w.at})
+		return w.end(oversize)
 	case !ok:
-		return w.end(extent{verdict: needMore})
+		return w.end(needMore)
 	}
 	w.cells.add(w.s[w.at:content])
-	return w.end(extent{content: content, next: next, lines: 1})
+	return w.endLine(complete, content, next)
 }
 
-// end closes the record's extent.
-func (w *walk) end(e extent) bool {
-	e.lines += w.lines
-	w.extent = e
+// end ends the record, or the attempt to read it, within a line.
+func (w *walk) end(v verdict) bool {
+	w.verdict = v
+	return true
+}
+
+// endLine ends the record with its line.
+func (w *walk) endLine(v verdict, content, next int) bool {
+	w.verdict, w.content, w.next = v, content, next
+	w.ended++
 	return true
 }
 
 // rest reads the fields up to the line end at content, which hold no quotes.
 func (w *walk) rest(content, next int, ok bool) bool {
 	if !ok {
-		return w.end(extent{verdict: needMore})
+		return w.end(needMore)
 	}
 	if w.at == w.start && w.blankLine(content) {
-		return w.end(extent{verdict: blankLine, content: content, next: next, lines: 1})
+		return w.endLine(blankLine, content, next)
 	}
 	w.cells.addLine(w.s[w.at:content], w.delim)
-	return w.end(extent{content: content, next: next, lines: 1})
+	return w.endLine(complete, content, next)
 }
 
 // blankLine reports whether a line without quotes is no record: one that is
@@ -101,38 +103,36 @@ func (w *walk) quoted(open int) bool {
 	quote, end, v := w.closing(open)
 	switch {
 	case v == needMore:
-		return w.end(extent{verdict: needMore})
+		return w.end(needMore)
 	case v == unclosed:
 		return w.unclosed(open)
 	case end > w.limit:
-		return w.end(extent{verdict: oversize, field: w.at})
-	case end < len(w.s) && w.s[end] == w.delim:
-		w.addQuoted(open, quote, end)
+		return w.end(oversize)
+	}
+	w.cells.addQuoted(w.s[open+1 : quote])
+	if w.lf.next(w.s, open) < end || w.crEnds {
+		w.ended += w.countLines(w.s[open:end])
+	}
+	if end < len(w.s) && w.s[end] == w.delim {
 		w.at = end + 1
 		return false
 	}
 	content, next, ok := w.lineEnd(end)
 	if !ok {
-		return w.end(extent{verdict: needMore})
+		return w.end(needMore)
 	}
-	w.addQuoted(open, quote, end)
-	return w.end(extent{content: content, next: next, lines: 1})
-}
-
-func (w *walk) addQuoted(open, quote, end int) {
-	w.cells.addQuoted(w.s[open+1 : quote])
-	if w.lf.next(w.s, open) < end || w.crEnds {
-		w.lines += w.countLines(w.s[open:end])
-	}
+	return w.endLine(complete, content, next)
 }
 
 // unclosed ends the record with the line on which a quote opened for good. What
-// stands behind the quote, as far as there is room, is its last cell.
+// stands behind the quote is its last cell.
 func (w *walk) unclosed(open int) bool {
 	content, next, ok := w.lineEnd(open)
 	if !ok {
 		content = len(w.s)
 	}
-	w.cells.addQuoted(w.s[open+1 : max(open+1, min(content, w.limit))])
-	return w.end(extent{verdict: unclosed, content: content, next: next, lines: 1, field: open, lineEnds: ok})
+	w.lineEnds = ok
+	w.unclosedText = w.s[open+1 : max(open+1, min(content, w.limit))]
+	w.cells.addQuoted(w.unclosedText)
+	return w.endLine(unclosed, content, next)
 }

@@ -244,18 +244,11 @@ func (c *closers) first(t *csvText, from, limit int) (quote, end int, v verdict)
 	}
 }
 
-// step moves the search over one byte, or over text up to the next quote.
+// step moves the search over one byte, or over text up to the next quote that
+// may close something.
 func (c *closers) step(t *csvText, limit int) verdict {
 	if c.state == inText {
-		end := min(len(t.s), limit+1)
-		k := strings.IndexByte(t.s[c.at:end], '"')
-		if k < 0 {
-			c.at = end
-			return complete
-		}
-		c.quote = c.at + k
-		c.at = c.quote + 1
-		c.state = oddRun
+		c.hop(t, limit)
 		return complete
 	}
 	if c.at < len(t.s) && t.s[c.at] == '"' {
@@ -281,6 +274,27 @@ func (c *closers) step(t *csvText, limit int) verdict {
 		c.state = inText
 	}
 	return complete
+}
+
+// hop moves the search over text to behind the next quote. Pairs of quotes, the
+// most of what stands in quoted fields, it passes over itself.
+func (c *closers) hop(t *csvText, limit int) {
+	end := min(len(t.s), limit+1)
+	for {
+		k := strings.IndexByte(t.s[c.at:end], '"')
+		if k < 0 {
+			c.at = end
+			return
+		}
+		c.quote = c.at + k
+		if after := c.quote + 2; after < end && t.s[after-1] == '"' && t.s[after] != '"' {
+			c.at = after
+			continue
+		}
+		c.at = c.quote + 1
+		c.state = oddRun
+		return
+	}
 }
 
 // nextInRun is the state that a further quote leads to.

@@ -187,8 +187,12 @@ func (p *probe) detectDelimiter(h sniffed, layout *Layout) {
 		return
 	}
 	layout.Delimiter = ","
+	if shapes[","].columns > 1 {
+		layout.because("The delimiter was taken to be a comma, because the rows have no common number of cells.")
+		return
+	}
 	for _, delimiter := range delimiters {
-		if s := shapes[delimiter]; s.usual == 1 && s.alike == s.rows {
+		if s := shapes[delimiter]; shapes[","].columns == 1 && s.alike == s.rows {
 			layout.Delimiter = delimiter
 			break
 		}

@@ -161,21 +161,28 @@ func TestOpenRemovesLeftovers(t *testing.T) {
 	}
 }
 
+// TestOpenLeavesLiveWritersAlone opens a folder that others have open, also
+// after the one that was first to open it is gone.
 func TestOpenLeavesLiveWritersAlone(t *testing.T) {
 	dir := t.TempDir()
 	first := mustOpenStore(t, dir, Options{})
-	w, err := first.Create(t.Context(), "file")
+	second := mustOpenStore(t, dir, Options{})
+	w, err := second.Create(t.Context(), "file")
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := mustOpenStore(t, dir, Options{})
-	if _, err := w.Write([]byte("content")); err != nil {
+	mustOpenStore(t, dir, Options{}).Close()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	last := mustOpenStore(t, dir, Options{})
+	if _, err := io.WriteString(w, "content"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if info, err := second.Stat(t.Context(), "file"); err != nil || info.Size != 7 {
+	if info, err := last.Stat(t.Context(), "file"); err != nil || info.Size != 7 {
 		t.Errorf("Stat = %+v, %v", info, err)
 	}
 }

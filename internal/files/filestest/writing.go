@@ -176,19 +176,17 @@ func checkDeclared(t *testing.T, s files.Store, key string) error {
 	return nil
 }
 
-// testFolderContention writes and deletes the only files of one folder, side by
-// side: none of them may miss a folder that another one took away.
+// testFolderContention begins, ends and deletes the only files of one folder,
+// side by side: none of them may miss a folder that another one took away.
 func testFolderContention(t *testing.T, s files.Store) {
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
 			key := fmt.Sprintf("1/deep/folder/file%d", i)
-			for round := range 25 {
-				if err := tryPut(t, s, key, body(round, byte(i))); err != nil {
+			for round := range 200 {
+				if err := beginAndEnd(t, s, key, round%10 == 0); err != nil {
 					t.Error(err)
-				}
-				if err := s.Delete(t.Context(), key); err != nil {
-					t.Error(err)
+					return
 				}
 			}
 		})
@@ -197,4 +195,20 @@ func testFolderContention(t *testing.T, s files.Store) {
 	if got := keys(t, s, ""); len(got) != 0 {
 		t.Errorf("List = %q", got)
 	}
+}
+
+// beginAndEnd leaves no file: it aborts one, or commits and deletes it.
+func beginAndEnd(t *testing.T, s files.Store, key string, commit bool) error {
+	w, err := s.Create(t.Context(), key)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if !commit {
+		return nil
+	}
+	if _, err := w.Commit(t.Context()); err != nil {
+		return err
+	}
+	return s.Delete(t.Context(), key)
 }

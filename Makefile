@@ -1,0 +1,62 @@
+# Tallyman. `make test` runs everything that CI runs; `make help` lists the rest.
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+GO          ?= go
+DATA        ?= ./tallyman-data
+FUZZTIME    ?= 10s
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The race detector makes the pure-Go database several times slower. Packages
+# that work whole imports through it run with the detector at the small sizes of
+# -short, and once more without it at full size.
+.PHONY: help build run test fmt vet kill-100 fuzz bench bench-long memory clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build ./tallyman
+	$(GO) build -trimpath -o tallyman ./cmd/tallyman
+
+run: build ## serve a data folder with demo data in it
+	@test -e $(DATA)/tallyman.db || ./tallyman import examples/products.csv --data $(DATA)
+	./tallyman serve --data $(DATA)
+
+test: ## everything: tools, format, vet, staticcheck, tests, tests under the race detector
+	@.ci/tools
+	@echo "== gofmt"
+	@test -z "$$(gofmt -l .)" || { echo "not formatted, run make fmt:"; gofmt -l .; exit 1; }
+	@echo "== vet"
+	@$(GO) vet ./...
+	@echo "== staticcheck"
+	@$(GO) run $(STATICCHECK) ./...
+	@echo "== tests"
+	@.ci/gotest -timeout 10m ./...
+	@echo "== tests, race detector"
+	@.ci/gotest -race -short -timeout 12m ./...
+
+fmt: ## format the code
+	gofmt -w .
+
+vet: ## vet and staticcheck
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+kill-100: ## kill an import 100 times; it must end like one that was left alone
+	TALLYMAN_KILLS=100 $(GO) test -v -count=1 -timeout 60m -run Kill ./cmd/tallyman
+
+fuzz: ## run every fuzzer for FUZZTIME (10s)
+	@.ci/fuzz $(FUZZTIME)
+
+bench: ## measure against the sqlite3 shell's .import: 100,000 and 1,000,000 rows
+	@$(GO) run ./internal/bench -rows 100000,1000000
+
+bench-long: ## the same at 5,000,000 and 10,000,000 rows
+	@$(GO) run ./internal/bench -rows 5000000,10000000 -cases create,same,update
+
+memory: ## peak memory of an import by size of the file
+	@$(GO) run ./internal/bench -rows 100000,1000000,3000000 -runs 1 -cases create,same -loader=false
+
+clean: ## remove what build and run left
+	rm -rf tallyman tallyman-data .cache

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"tallyman/internal/store"
+)
+
+// beside runs an administration command in a workspace of a folder that exists.
+func (pl *place) beside(ctx context.Context, p *program, do func(n *node, ws store.Workspace) error) error {
+	set, err := pl.settings(p)
+	if err != nil {
+		return err
+	}
+	if !set.folder.exists() {
+		return fmt.Errorf("there is nothing in the data folder %s yet; import a file or start the server, or name another folder with --data", set.folder)
+	}
+	return pl.open(ctx, p, func(n *node) error {
+		ws, err := n.workspace(ctx)
+		if err != nil {
+			return err
+		}
+		return do(n, ws)
+	})
+}
+
+// open runs an administration command on a folder, which is made where it is
+// not there. It works beside whoever owns the folder: everything it does is one
+// short transaction in the database.
+func (pl *place) open(ctx context.Context, p *program, do func(n *node) error) error {
+	set, err := pl.settings(p)
+	if err != nil {
+		return err
+	}
+	n, err := openNode(ctx, p, set)
+	if err != nil {
+		return err
+	}
+	err = do(n)
+	if cerr := n.close(); err == nil {
+		err = cerr
+	}
+	return err
+}

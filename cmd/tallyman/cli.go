@@ -1,0 +1,51 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"tallyman/internal/config"
+	"tallyman/internal/store"
+)
+
+// commands is the grammar of the command line: one field a subcommand.
+type commands struct {
+	Serve      serveCommand      `cmd:"" help:"Run the server: every API, and the imports that come in."`
+	Import     importCommand     `cmd:"" help:"Import a product file and follow it to its end."`
+	Imports    importsCommand    `cmd:"" help:"List, show and steer imports."`
+	Export     exportCommand     `cmd:"" help:"Write the items of the catalog to a file that imports back."`
+	Workspaces workspacesCommand `cmd:"" help:"List and create workspaces."`
+	Keys       keysCommand       `cmd:"" help:"Create, list and revoke API keys."`
+	Doctor     doctorCommand     `cmd:"" help:"Check the data folder and say what is wrong with it."`
+	Version    versionCommand    `cmd:"" help:"Say which version this is."`
+}
+
+const description = `Tallyman imports product files into a catalog and accounts for every row.
+
+Everything is kept in one data folder. One process works on it: "tallyman serve", or a single "tallyman import". The other commands may be used beside it at any time, and an import beside a server is handed over to it.
+
+Exit codes: 0 complete; 2 complete, with errors in some rows; 3 refused: the file or its header cannot be imported; 1 anything else.`
+
+// grammar are the parser's options. A parser that has printed help stores the
+// exit code instead of ending the process, so that deferred calls still run.
+func (p *program) grammar(exited *int) []kong.Option {
+	return []kong.Option{
+		kong.Name("tallyman"),
+		kong.Description(description),
+		kong.Vars{"data": usualData, "workspace": store.DefaultWorkspace},
+		kong.Writers(p.stdout, p.stderr),
+		kong.Resolvers(config.SecretFiles()),
+		kong.Exit(func(code int) { *exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	}
+}
+
+// commandWords is the command without its arguments: "imports show <id>" is
+// "imports show".
+func commandWords(command string) string {
+	if i := strings.Index(command, " <"); i >= 0 {
+		return command[:i]
+	}
+	return command
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"tallyman/internal/catalog"
+)
+
+// remoteDesk runs imports at a server, over its REST door.
+type remoteDesk struct {
+	base   string // the server's URL, without a slash at the end
+	key    string
+	client *http.Client
+	// errorsCommand is the command line that shows an import's errors, with %s
+	// for its id.
+	errorsCommand string
+	now           func() time.Time
+	// began is when the file began to be sent. The server's times are in whole
+	// seconds; how long a short import took is better told from here.
+	began time.Time
+}
+
+var _ desk = (*remoteDesk)(nil)
+
+func newRemoteDesk(base, key, errorsCommand string, now func() time.Time) *remoteDesk {
+	return &remoteDesk{base: strings.TrimRight(base, "/"), key: key, client: &http.Client{}, errorsCommand: errorsCommand, now: now}
+}
+
+// start streams the file as it is read: it is never whole in memory. The fields
+// go before it, so that the server knows them when the file is there.
+func (d *remoteDesk) start(ctx context.Context, up upload) (view, error) {
+	d.began = d.now()
+	body, pipe := io.Pipe()
+	form := multipart.NewWriter(pipe)
+	sent := make(chan error, 1)
+	go func() {
+		err := up.writeForm(form)
+		pipe.CloseWithError(err)
+		sent <- err
+	}()
+	object, err := d.call(ctx, http.MethodPost, "/imports", form.FormDataContentType(), body)
+	body.Close()
+	// A refusal in the middle of the file cuts the pipe: the answer says why,
+	// not the writer. Only what could not be read here is told instead.
+	if werr := <-sent; err != nil && catalog.AsFault(err) == nil && werr != nil && !errors.Is(werr, io.ErrClosedPipe) {
+		return view{}, fmt.Errorf("send file: %w", werr)
+	}
+	if err != nil {
+		return d.refusal(ctx, err)
+	}
+	v, err := viewOf(object)
+	if err != nil {
+		return view{}, err
+	}
+	return d.show(ctx, v.ID)
+}
+
+// writeForm writes the upload as a form: its options, then the file.
+func (up *upload) writeForm(form *multipart.Writer) error {
+	fields := []struct{ name, value string }{
+		{"source", up.source}, {"mode", up.mode}, {"format", up.format}, {"delimiter", up.delimiter},
+		{"encoding", up.encoding}, {"currency", up.currency}, {"decimal", up.decimal},
+		{"blank", up.blank}, {"gtin_check", up.gtinCheck},
+	}
+	for _, f := range fields {
+		if f.value == "" {
+			continue
+		}
+		if err := form.WriteField(f.name, f.value); err != nil {
+			return err
+		}
+	}
+	if len(up.mapping) > 0 {
+		mapping := make(map[string]string, len(up.mapping))
+		for _, m := range up.mapping {
+			mapping[m.column] = m.field
+		}
+		text, err := json.Marshal(mapping)
+		if err != nil {
+			return err
+		}
+		if err := form.WriteField("mapping", string(text)); err != nil {
+			return err
+		}
+	}
+	part, err := form.CreateFormFile("file", up.name)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(part, up.body); err != nil {
+		return err
+	}
+	return form.Close()
+}
+
+// apiError is the body of the REST door's errors.
+type apiError struct {
+	Code     string              `json:"error"`
+	Message  string              `json:"message"`
+	Details  map[string][]string `json:"details"`
+	ImportID string              `json:"import_id"`
+}
+
+// remoteFault is a refusal in the words of the server.
+type remoteFault struct {
+	*catalog.Fault
+	importID string
+}
+
+func (f *remoteFault) Unwrap() error { return f.Fault }
+
+// refusal returns the recorded import of a refused upload with the refusal.
+func (d *remoteDesk) refusal(ctx context.Context, err error) (view, error) {
+	var f *remoteFault
+	if !errors.As(err, &f) || f.importID == "" {
+		return view{}, err
+	}
+	v, verr := d.show(ctx, f.importID)
+	if verr != nil {
+		return view{}, err
+	}
+	return v, err
+}
+
+// call makes one request under /api/v1 and returns the body of its answer; an
+// answer that is an error is returned as a *remoteFault.
+func (d *remoteDesk) call(ctx context.Context, method, path, contentType string, body io.Reader) (json.RawMessage, error) {
+	req, err := http.NewRequestWithContext(ctx, method, d.base+"/api/v1"+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("ask server: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+d.key)
+	req.Header.Set("Accept", "application/json")
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	resp, err := d.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask server: %w", err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	if resp.StatusCode >= 400 {
+		return nil, answered(resp, text)
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, text); err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	return line.Bytes(), nil
+}
+
+// answered turns an error answer into a fault of the kind that its status means.
+func answered(resp *http.Response, text []byte) error {
+	var e apiError
+	if err := json.Unmarshal(text, &e); err != nil || e.Code == "" {
+		return fmt.Errorf("the server answered %s", resp.Status)
+	}
+	kind := catalog.KindInternal
+	switch resp.StatusCode {
+	case http.StatusUnprocessableEntity, http.StatusBadRequest:
+		kind = catalog.KindInvalid
+	case http.StatusRequestEntityTooLarge:
+		kind = catalog.KindTooLarge
+	case http.StatusNotFound:
+		kind = catalog.KindNotFound
+	case http.StatusConflict:
+		kind = catalog.KindConflict
+	}
+	return &remoteFault{Fault: &catalog.Fault{Kind: kind, Code: e.Code, Message: e.Message, Fields: e.Details}, importID: e.ImportID}
+}
+
+func (d *remoteDesk) get(ctx context.Context, path string) (view, error) {
+	object, err := d.call(ctx, http.MethodGet, path, "", nil)
+	if err != nil {
+		return view{}, err
+	}
+	return viewOf(object)
+}
+
+func (d *remoteDesk) show(ctx context.Context, id string) (view, error) {
+	return d.get(ctx, "/imports/"+url.PathEscape(id))
+}
+
+func (d *remoteDesk) wait(ctx context.Context, v view) (view, error) {
+	v, err := d.get(ctx, "/imports/"+url.PathEscape(v.ID)+"?wait=1s")
+	if err == nil && v.ended() && !d.began.IsZero() {
+		now := d.now()
+		v.StartedAt, v.CompletedAt = &d.began, &now
+	}
+	return v, err
+}
+
+func (d *remoteDesk) resume(ctx context.Context, id string) (view, error) {
+	object, err := d.call(ctx, http.MethodPost, "/imports/"+url.PathEscape(id)+"/resume", "", nil)
+	if err != nil {
+		return view{}, err
+	}
+	return viewOf(object)
+}
+
+func (d *remoteDesk) errors(ctx context.Context, id string, limit int) ([]rowError, error) {
+	text, err := d.call(ctx, http.MethodGet, fmt.Sprintf("/imports/%s/errors?per_page=%d", url.PathEscape(id), limit), "", nil)
+	if err != nil {
+		return nil, err
+	}
+	var page struct {
+		Data []rowError `json:"data"`
+	}
+	if err := json.Unmarshal(text, &page); err != nil {
+		return nil, fmt.Errorf("read errors: %w", err)
+	}
+	return page.Data, nil
+}
+
+// leave lets the import go on: it is the server's.
+func (d *remoteDesk) leave(_ context.Context, v view) (string, error) {
+	return fmt.Sprintf("Import %s goes on at %s.", v.ID, d.base), nil
+}
+
+func (d *remoteDesk) seeErrors(id string) string { return fmt.Sprintf(d.errorsCommand, id) }
+
+func (d *remoteDesk) close() error {
+	d.client.CloseIdleConnections()
+	return nil
+}

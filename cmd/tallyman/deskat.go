@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// deskAt finds where imports of a data folder run: in this process, if it can
+// take the folder, or at the server that has it. A folder that another import
+// has is waited for.
+func (p *program) deskAt(ctx context.Context, set *settings, command string) (desk, error) {
+	told := false
+	for {
+		n, err := openOwner(ctx, p, set, command)
+		if err == nil {
+			return n.desk(ctx)
+		}
+		if !errors.Is(err, errLocked) {
+			return nil, err
+		}
+		if s, ok := set.folder.server(); ok && answers(ctx, s.URL) {
+			return newRemoteDesk(s.URL, localKey(s.Token, set.workspace), set.commandLine("imports errors %s"), p.now), nil
+		}
+		if !told {
+			told = true
+			fmt.Fprintln(p.stderr, set.waiting())
+		}
+		if err := pause(ctx, lockPoll); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// lockPoll is how often a folder that is in use is tried again.
+const lockPoll = 100 * time.Millisecond
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// waiting says what a command waits for.
+func (s *settings) waiting() string {
+	who := "another process"
+	if o, ok := s.folder.owner(); ok {
+		who = fmt.Sprintf("tallyman %s (process %d)", o.Command, o.PID)
+	}
+	return fmt.Sprintf("Waiting for %s, which works on %s.", who, s.folder)
+}
+
+// answers reports whether the server takes requests.
+func answers(ctx context.Context, url string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// desk starts the node and returns a desk at which its imports run.
+func (n *node) desk(ctx context.Context) (desk, error) {
+	ws, err := n.workspace(ctx)
+	if err == nil {
+		err = n.start(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return &localDesk{node: n, ws: ws}, nil
+}

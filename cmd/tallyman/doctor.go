@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/files"
+	"tallyman/internal/store"
+)
+
+// doctorCommand checks a data folder.
+type doctorCommand struct {
+	JSON bool `name:"json" help:"Print the findings as JSON."`
+	place
+}
+
+// Help is the part of the help text that flags cannot say.
+func (doctorCommand) Help() string {
+	return `Looks and changes nothing: settings, the database, what is in it, imports that have not ended, files that should be there, and the room on the disk. Exit code 1 if anything is wrong.`
+}
+
+// finding is one thing that the doctor looked at.
+type finding struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+}
+
+// Run examines the folder and prints what was found.
+func (c *doctorCommand) Run(ctx context.Context, p *program) error {
+	set, err := c.settings(p)
+	if err != nil {
+		return err
+	}
+	d := &doctor{ctx: ctx, now: p.now}
+	d.well("version", "tallyman %s, %s, %s", version(), runtime.Version(), platform())
+	d.describe(set)
+	if !set.folder.exists() {
+		d.ill("database", "there is none in %s", set.folder)
+		return d.print(p, c.JSON)
+	}
+	n, err := openNode(ctx, p, set)
+	if err != nil {
+		d.ill("database", "%v", err)
+		return d.print(p, c.JSON)
+	}
+	d.examine(n)
+	return errors.Join(d.print(p, c.JSON), n.close())
+}
+
+// doctor collects findings.
+type doctor struct {
+	ctx      context.Context
+	now      func() time.Time
+	findings []finding
+}
+
+func (d *doctor) well(name, detail string, args ...any) {
+	d.findings = append(d.findings, finding{Name: name, OK: true, Detail: fmt.Sprintf(detail, args...)})
+}
+
+func (d *doctor) ill(name, detail string, args ...any) {
+	d.findings = append(d.findings, finding{Name: name, Detail: fmt.Sprintf(detail, args...)})
+}
+
+func (d *doctor) describe(set *settings) {
+	for _, s := range set.config.Describe() {
+		d.well("setting "+s.Name, "%s", s.Value)
+	}
+}
+
+// examine looks at everything behind an open node.
+func (d *doctor) examine(n *node) {
+	owner, owned := d.owner(n.settings.folder)
+	d.database(n)
+	workspaces, err := n.store.Workspaces(d.ctx)
+	if err != nil {
+		d.ill("workspaces", "%v", err)
+		return
+	}
+	d.well("workspaces", "%d", len(workspaces))
+	for _, ws := range workspaces {
+		d.items(n, ws)
+		d.imports(n, ws, owned)
+		d.uploads(n, ws)
+	}
+	d.stalled(n, owner, owned)
+	d.disk(n.settings.folder)
+}
+
+// owner finds out who works on the folder: whether the lock is held is told by
+// trying to take it.
+func (d *doctor) owner(f folder) (owner, bool) {
+	lock, err := f.peek()
+	if err == nil {
+		lock.unlock()
+		d.well("at work", "nobody: imports that have not ended stand still")
+		return owner{}, false
+	}
+	if !errors.Is(err, errLocked) {
+		d.ill("at work", "%v", err)
+		return owner{}, false
+	}
+	o, _ := f.owner()
+	d.well("at work", "tallyman %s, process %d", o.Command, o.PID)
+	return o, true
+}
+
+func (d *doctor) database(n *node) {
+	if err := n.store.Health(d.ctx); err != nil {
+		d.ill("database", "%v", err)
+		return
+	}
+	path := n.settings.folder.database()
+	d.well("database", "answers; %s", byteSize(fileSize(path)+fileSize(path+"-wal")))
+}
+
+func (d *doctor) items(n *node, ws store.Workspace) {
+	for _, k := range catalog.Kinds() {
+		count, err := n.store.CountItems(d.ctx, ws.WS, store.ItemFilter{Kind: k})
+		if err != nil {
+			d.ill(ws.Name+" items", "%v", err)
+			return
+		}
+		if count > 0 {
+			d.well(ws.Name+" items", "%s %s", number(int64(count)), k)
+		}
+	}
+}
+
+// imports lists those that have not ended.
+func (d *doctor) imports(n *node, ws store.Workspace, owned bool) {
+	imps, total, err := n.store.Imports(d.ctx, ws.WS, store.ImportFilter{}, store.Range{})
+	if err != nil {
+		d.ill(ws.Name+" imports", "%v", err)
+		return
+	}
+	d.well(ws.Name+" imports", "%s", number(int64(total)))
+	for _, imp := range imps {
+		if imp.State.Ended() {
+			continue
+		}
+		detail := fmt.Sprintf("%s (%s) is %s: %s of %s rows", imp.ID, imp.SourceName, imp.State, number(imp.Tally.Rows()), number(imp.Rows))
+		if !owned && imp.State != store.Paused {
+			detail += "; nobody works on it: " + n.settings.inWorkspace(ws.Name).commandLine("imports resume "+imp.ID)
+		}
+		d.well(ws.Name+" not ended", "%s", detail)
+	}
+}
+
+// uploads checks that the file of every import that may still need it is there
+// and whole.
+func (d *doctor) uploads(n *node, ws store.Workspace) {
+	imps, _, err := n.store.Imports(d.ctx, ws.WS, store.ImportFilter{}, store.Range{})
+	if err != nil {
+		return // told by imports
+	}
+	var count, size int64
+	for _, imp := range imps {
+		if imp.State == store.Refused || imp.FileKey == "" {
+			continue
+		}
+		info, err := n.files.Stat(d.ctx, imp.FileKey)
+		switch {
+		case errors.Is(err, files.ErrNotFound):
+			d.ill(ws.Name+" files", "the file of import %s (%s) is gone", imp.ID, imp.SourceName)
+		case err != nil:
+			d.ill(ws.Name+" files", "%v", err)
+		case info.Size != imp.FileSize:
+			d.ill(ws.Name+" files", "the file of import %s has %d bytes, not %d", imp.ID, info.Size, imp.FileSize)
+		default:
+			count++
+			size += info.Size
+		}
+	}
+	d.well(ws.Name+" files", "%s uploads, %s", number(count), byteSize(size))
+}
+
+// stallTime is how long a batch may stand still under a process that should
+// work on it before the doctor calls it ill: several times what the sweep takes.
+const stallTime = time.Minute
+
+func (d *doctor) stalled(n *node, o owner, owned bool) {
+	if !owned {
+		return
+	}
+	stalled, err := n.store.Stalled(d.ctx, d.now().Add(-stallTime))
+	if err != nil {
+		d.ill("batches", "%v", err)
+		return
+	}
+	if len(stalled) > 0 {
+		d.ill("batches", "%d have not moved for %s though process %d should work on them; see its log", len(stalled), stallTime, o.PID)
+		return
+	}
+	d.well("batches", "none stands still")
+}
+
+// leastRoom is the free room on the disk below which the doctor warns: less
+// than the database may need for one busy write-ahead log.
+const leastRoom = 512 << 20
+
+func (d *doctor) disk(f folder) {
+	free, err := freeSpace(string(f))
+	switch {
+	case err != nil:
+		d.ill("disk", "%v", err)
+	case free < leastRoom:
+		d.ill("disk", "%s free; imports will soon fail", byteSize(free))
+	default:
+		d.well("disk", "%s free", byteSize(free))
+	}
+}
+
+// print prints the findings; anything ill is exit code 1.
+func (d *doctor) print(p *program, asJSON bool) error {
+	ill := 0
+	rows := make([][]string, 0, len(d.findings))
+	for _, f := range d.findings {
+		word := "ok"
+		if !f.OK {
+			word = "WRONG"
+			ill++
+		}
+		rows = append(rows, []string{word, f.Name, f.Detail})
+	}
+	var err error
+	if asJSON {
+		err = printJSON(p.stdout, map[string]any{"ok": ill == 0, "findings": d.findings})
+	} else {
+		err = table(p.stdout, []string{"", "WHAT", "FOUND"}, rows)
+	}
+	if err == nil && ill > 0 {
+		err = &exit{code: exitOther, err: fmt.Errorf("%d things are wrong", ill)}
+	}
+	return err
+}

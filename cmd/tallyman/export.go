@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/export"
+	"tallyman/internal/store"
+)
+
+// exportCommand writes the items of a kind to a file.
+type exportCommand struct {
+	Kind        string `arg:"" help:"Kind of items: product, sku, collection, catalog, inventory, price or listing." enum:"product,sku,collection,catalog,inventory,price,listing"`
+	Format      string `help:"Format of the file: csv or json." enum:"csv,json" default:"csv" placeholder:"FORMAT"`
+	Out         string `short:"o" help:"File to write; - is standard output." default:"-" placeholder:"FILE"`
+	Spreadsheet bool   `help:"Make the CSV safe for spreadsheet programs: a byte-order mark, and a quote before texts that would run as formulas. Texts so changed do not import back unchanged."`
+	place
+}
+
+// Help is the part of the help text that flags cannot say.
+func (exportCommand) Help() string {
+	return `The file is of one moment, whatever is imported meanwhile, and a CSV file imports back without a change. Columns are the fields of the catalog: lists are joined by |, amounts stand beside their currency, an empty cell is a value that is not there.`
+}
+
+// Run writes the file.
+func (c *exportCommand) Run(ctx context.Context, p *program) error {
+	kind, ok := catalog.ParseKind(c.Kind)
+	if !ok {
+		return fmt.Errorf("unknown kind %q", c.Kind)
+	}
+	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
+		var rep export.Report
+		err := p.writeTo(c.Out, func(w io.Writer) error {
+			var err error
+			rep, err = export.Items(ctx, n.store, ws.WS, kind, w,
+				export.Options{Format: export.Format(c.Format), Spreadsheet: c.Spreadsheet})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.stderr, "Exported %s items.\n", number(rep.Items))
+		if rep.Bent > 0 {
+			fmt.Fprintf(p.stderr, "%s lists hold a value with a | in it and cannot be read back from CSV as they are (the first: item %s); --format json keeps them.\n",
+				number(rep.Bent), rep.FirstBent)
+		}
+		return nil
+	})
+}
+
+// writeTo writes a file in one step: it is seen whole or not at all.
+func (p *program) writeTo(path string, write func(io.Writer) error) error {
+	if path == "-" {
+		out := bufio.NewWriter(p.stdout)
+		return errors.Join(write(out), out.Flush())
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("create file: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	err = write(tmp)
+	if err == nil {
+		// What a person writes down is theirs to share, unlike the data folder.
+		err = tmp.Chmod(0o644)
+	}
+	if err := errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return fmt.Errorf("write file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"tallyman/internal/account"
+	"tallyman/internal/files/disk"
+	"tallyman/internal/importer"
+	"tallyman/internal/jobs"
+	"tallyman/internal/jobs/sqlitejobs"
+	"tallyman/internal/store"
+	"tallyman/internal/store/sqlite"
+)
+
+// node is the program put together on one data folder: its store, files, job
+// engine, accounts and importer. serve and import run on one that owns the
+// folder; administration commands open one beside it.
+type node struct {
+	settings *settings
+	now      func() time.Time
+
+	store    *sqlite.DB
+	files    *disk.Store
+	engine   *sqlitejobs.Engine
+	accounts *account.Accounts
+	imports  *importer.Service
+
+	// closers undo what was opened and started, the last one first.
+	closers []closer
+}
+
+type closer struct {
+	what string
+	do   func() error
+}
+
+// openNode opens the parts of a node on a folder. Nothing runs in it yet, so
+// any number of processes may have one open.
+func openNode(ctx context.Context, p *program, set *settings) (*node, error) {
+	n := &node{settings: set, now: p.now}
+	if err := n.open(ctx, p.probe); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return n, nil
+}
+
+// openOwner takes the folder and opens a node that may run the job engine;
+// errLocked if another process has the folder.
+func openOwner(ctx context.Context, p *program, set *settings, command string) (*node, error) {
+	lock, err := set.folder.lock(command)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{settings: set, now: p.now}
+	n.onClose("unlock data folder", lock.unlock)
+	if err := n.own(ctx, p.probe); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return n, nil
+}
+
+func (n *node) own(ctx context.Context, probe func(string)) error {
+	if err := n.settings.folder.sweepScratch(); err != nil {
+		return err
+	}
+	return n.open(ctx, probe)
+}
+
+// open opens the parts one after the other. Only one process at a time does so,
+// because the first one to come makes the tables.
+func (n *node) open(ctx context.Context, probe func(string)) error {
+	return n.settings.folder.alone(func() error {
+		steps := []func(context.Context) error{
+			n.openStore, n.openFiles,
+			func(context.Context) error { return n.makeImporter(probe) },
+			n.openEngine, n.openAccounts,
+		}
+		for _, step := range steps {
+			if err := step(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (n *node) openStore(ctx context.Context) error {
+	db, err := sqlite.Open(ctx, n.settings.folder.database(), sqlite.Options{Log: n.settings.log})
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	n.store = db
+	n.onClose("close database", db.Close)
+	return nil
+}
+
+func (n *node) openFiles(context.Context) error {
+	st, err := disk.Open(n.settings.folder.files(), disk.Options{Log: n.settings.log})
+	if err != nil {
+		return err
+	}
+	n.files = st
+	n.onClose("close file store", st.Close)
+	return nil
+}
+
+func (n *node) makeImporter(probe func(string)) error {
+	cfg := importer.Config{
+		Store: n.store, Files: n.files, Log: n.settings.log, Now: n.now,
+		Node: nodeName(), Workers: n.settings.config.WorkerCount(),
+		ScratchDir:     n.settings.folder.scratch(),
+		MaxUploadBytes: int64(n.settings.config.MaxUpload),
+	}
+	if probe != nil {
+		cfg.Probe = func(s importer.Step) { probe(string(s)) }
+	}
+	var err error
+	n.imports, err = importer.New(cfg)
+	return err
+}
+
+// nodeName names this process in batches and logs.
+func nodeName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}
+
+// openEngine prepares the job engine, so that jobs can be enqueued; it does
+// not run before start.
+func (n *node) openEngine(ctx context.Context) error {
+	engine, err := sqlitejobs.New(n.store.Writer(), jobs.Config{
+		Handler: n.imports, Log: n.settings.log, Workers: n.settings.config.WorkerCount(),
+		Now: n.now, Node: nodeName(), SoleOwner: true,
+	})
+	if err != nil {
+		return fmt.Errorf("open job engine: %w", err)
+	}
+	if err := engine.Migrate(ctx); err != nil {
+		return fmt.Errorf("open job engine: %w", err)
+	}
+	n.engine = engine
+	n.store.BindEnqueue(engine.InsertTx)
+	return nil
+}
+
+func (n *node) openAccounts(ctx context.Context) error {
+	n.accounts = account.New(account.Config{Store: n.store, Now: n.now})
+	if _, err := n.accounts.EnsureDefault(ctx); err != nil {
+		return fmt.Errorf("make default workspace: %w", err)
+	}
+	return nil
+}
+
+// start runs the job engine and the sweep. Only the folder's owner may.
+func (n *node) start(ctx context.Context) error {
+	if err := n.engine.Start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("start job engine: %w", err)
+	}
+	n.onClose("stop job engine", func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), n.settings.config.ShutdownTimeout)
+		defer cancel()
+		return n.engine.Stop(ctx)
+	})
+	n.startSweep()
+	return nil
+}
+
+// sweepEvery is how often imports are looked for that should move and do not.
+const sweepEvery = 2 * time.Second
+
+// startSweep looks now and then for batches whose job is gone, until the node
+// is closed.
+func (n *node) startSweep() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(sweepEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if err := n.imports.Sweep(ctx, n.settings.config.RescueAfter); err != nil && ctx.Err() == nil {
+				n.settings.log.Warn("sweep", slog.Any("error", err))
+			}
+		}
+	}()
+	n.onClose("stop sweep", func() error {
+		cancel()
+		<-done
+		return nil
+	})
+}
+
+func (n *node) onClose(what string, do func() error) {
+	n.closers = append(n.closers, closer{what: what, do: do})
+}
+
+// close stops and closes everything, the last opened first, and returns what
+// went wrong on the way. A second call does nothing.
+func (n *node) close() error {
+	var errs []error
+	for len(n.closers) > 0 {
+		c := n.closers[len(n.closers)-1]
+		n.closers = n.closers[:len(n.closers)-1]
+		if err := c.do(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", c.what, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// workspace finds the workspace that the command works in.
+func (n *node) workspace(ctx context.Context) (store.Workspace, error) {
+	ws, err := n.store.Workspace(ctx, n.settings.workspace)
+	if errors.Is(err, store.ErrNotFound) {
+		return ws, fmt.Errorf("there is no workspace %q; see: tallyman workspaces list", n.settings.workspace)
+	}
+	if err != nil {
+		return ws, fmt.Errorf("find workspace: %w", err)
+	}
+	return ws, nil
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"tallyman/internal/config"
+	"tallyman/internal/store"
+)
+
+// place is the flags that say what a command works on.
+type place struct {
+	Data      string `help:"Data folder (${default})." default:"${data}" env:"TALLYMAN_DATA" type:"path" placeholder:"DIR"`
+	Workspace string `help:"Workspace (${default})." default:"${workspace}" env:"TALLYMAN_WORKSPACE" placeholder:"NAME"`
+}
+
+// usualData is the data folder where none is named.
+const usualData = "./tallyman-data"
+
+// settings is what a node is set to.
+type settings struct {
+	config    config.Config
+	folder    folder
+	workspace string
+	log       *slog.Logger
+}
+
+// settings are the environment's and the defaults, with the place's folder and
+// workspace.
+func (pl *place) settings(p *program) (*settings, error) {
+	var cfg config.Config
+	parser, err := kong.New(&cfg, kong.Exit(func(int) {}), kong.Resolvers(config.SecretFiles()))
+	if err != nil {
+		return nil, fmt.Errorf("read settings: %w", err)
+	}
+	if _, err := parser.Parse(nil); err != nil {
+		return nil, fmt.Errorf("read settings: %w", err)
+	}
+	cfg.Data = pl.Data
+	return newSettings(cfg, pl.Workspace, quietLog(p.stderr))
+}
+
+func newSettings(cfg config.Config, workspace string, log *slog.Logger) (*settings, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	data, err := filepath.Abs(cfg.Data)
+	if err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	return &settings{config: cfg, folder: folder(data), workspace: workspace, log: log}, nil
+}
+
+// quietLog is the log of commands for people: what they should know of is on
+// their terminal already, so only what is wrong comes here.
+func quietLog(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// commandLine is the command line that does something on the same folder and in
+// the same workspace, to be shown to people.
+func (s *settings) commandLine(words string) string {
+	line := "tallyman " + words
+	if usual, err := filepath.Abs(usualData); err != nil || usual != string(s.folder) {
+		line += " --data " + quoted(string(s.folder))
+	}
+	if s.workspace != store.DefaultWorkspace {
+		line += " --workspace " + s.workspace
+	}
+	return line
+}
+
+// inWorkspace is the settings for another workspace.
+func (s *settings) inWorkspace(name string) *settings {
+	other := *s
+	other.workspace = name
+	return &other
+}
+
+// quoted quotes an argument where a shell would take it apart.
+func quoted(arg string) string {
+	if !strings.ContainsAny(arg, " \t'\"$&|;<>()*?[]#~`\\!{}") {
+		return arg
+	}
+	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}

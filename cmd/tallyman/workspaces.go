@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"tallyman/internal/store"
+)
+
+// workspacesCommand lists and makes workspaces.
+type workspacesCommand struct {
+	List   workspacesList   `cmd:"" default:"withargs" help:"List the workspaces."`
+	Create workspacesCreate `cmd:"" help:"Create a workspace."`
+}
+
+type workspacesList struct {
+	JSON bool `name:"json" help:"Print a JSON array."`
+	place
+}
+
+// workspaceObject is a workspace as --json shows it.
+type workspaceObject struct {
+	Name      string    `json:"name"`
+	Currency  string    `json:"currency"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+func showWorkspace(w store.Workspace) workspaceObject {
+	return workspaceObject{Name: w.Name, Currency: w.Currency, CreatedAt: w.CreatedAt.UTC().Truncate(time.Second)}
+}
+
+// Run lists the workspaces.
+func (c *workspacesList) Run(ctx context.Context, p *program) error {
+	return c.open(ctx, p, func(n *node) error {
+		all, err := n.accounts.Workspaces(ctx)
+		if err != nil {
+			return err
+		}
+		objects := make([]workspaceObject, 0, len(all))
+		rows := make([][]string, 0, len(all))
+		for _, w := range all {
+			o := showWorkspace(w)
+			objects = append(objects, o)
+			rows = append(rows, []string{o.Name, o.Currency, clock(o.CreatedAt)})
+		}
+		if c.JSON {
+			return printJSON(p.stdout, objects)
+		}
+		return table(p.stdout, []string{"NAME", "CURRENCY", "CREATED"}, rows)
+	})
+}
+
+type workspacesCreate struct {
+	Name     string `arg:"" help:"Name: lower-case letters, digits and '-', at most 63."`
+	Currency string `help:"Currency of prices that name none (ISO 4217)." placeholder:"CODE"`
+	JSON     bool   `name:"json" help:"Print the workspace as JSON."`
+	place
+}
+
+// Run makes the workspace.
+func (c *workspacesCreate) Run(ctx context.Context, p *program) error {
+	return c.open(ctx, p, func(n *node) error {
+		w, err := n.accounts.CreateWorkspace(ctx, c.Name, strings.ToUpper(c.Currency))
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(p.stdout, showWorkspace(w))
+		}
+		_, err = fmt.Fprintf(p.stdout, "Created the workspace %s.\n", w.Name)
+		return err
+	})
+}
+
+// clock writes a moment for people.
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }

@@ -1,0 +1,110 @@
+// Package config is everything the program can be set to: one documented
+// struct, read from flags and environment by kong, with its rules (Validate)
+// and its printout (Describe).
+//
+// What does not belong here: building parts from the settings (cmd/tallyman),
+// and what a workspace or a source sets for itself (packages store and source).
+//
+// A command embeds Config, or only those of its groups that it needs; kong
+// then validates them as it parses. A flag goes before the environment, that
+// before the default. Settings tagged secret can also be read from the file
+// that NAME_FILE names; see SecretFiles.
+package config
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// Config is all settings. Its zero value is not valid; kong fills in the
+// defaults.
+type Config struct {
+	Storage
+	HTTP
+	Work
+	Logging
+}
+
+// Validate returns every setting that is not allowed, naming the setting, its
+// value and what is allowed.
+func (c Config) Validate() error {
+	return errors.Join(c.Storage.Validate(), c.HTTP.Validate(), c.Work.Validate(), c.Logging.Validate())
+}
+
+// Storage is where everything is kept.
+type Storage struct {
+	// Data is the folder of the embedded database and files.
+	Data string `name:"data" env:"TALLYMAN_DATA" default:"./tallyman-data" placeholder:"DIR" help:"Folder of the embedded database and files (${default})."`
+	// Database is the URL of a PostgreSQL database, "" for the embedded one.
+	Database string `name:"database" env:"TALLYMAN_DATABASE" secret:"" placeholder:"URL" help:"PostgreSQL database, postgres://…, in place of the embedded one."`
+	// Files is the URL of an S3-compatible bucket, "" for a folder within Data.
+	Files string `name:"files" env:"TALLYMAN_FILES" secret:"" placeholder:"URL" help:"S3-compatible bucket, s3://…, in place of the data folder."`
+}
+
+// DatabasePath is the file of the embedded database.
+func (s Storage) DatabasePath() string { return filepath.Join(s.Data, "tallyman.db") }
+
+// FilesDir is the folder of stored files.
+func (s Storage) FilesDir() string { return filepath.Join(s.Data, "files") }
+
+// ScratchDir is the folder of files that mean nothing once the process ends.
+func (s Storage) ScratchDir() string { return filepath.Join(s.Data, "scratch") }
+
+// HTTP is how the program is reached and how much it takes.
+type HTTP struct {
+	// Listen is the address served, HOST:PORT; port 0 lets the system choose.
+	Listen string `name:"listen" env:"TALLYMAN_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to serve on (${default})."`
+	// BaseURL is how clients reach the program, "" to tell it from Listen.
+	BaseURL string `name:"base-url" env:"TALLYMAN_BASE_URL" placeholder:"URL" help:"How clients reach the server, where that is not the address it serves on."`
+	// RateLimit is how many requests a key may make in a minute; 0 is no limit.
+	RateLimit int `name:"rate-limit" env:"TALLYMAN_RATE_LIMIT" default:"0" placeholder:"N" help:"Requests a key may make in a minute; 0 is no limit."`
+	// RateLimitDay is how many requests a key may make in a day; 0 is no limit.
+	RateLimitDay int `name:"rate-limit-day" env:"TALLYMAN_RATE_LIMIT_DAY" default:"0" placeholder:"N" help:"Requests a key may make in a day; 0 is no limit."`
+	// MaxUpload bounds an uploaded file; 0 is no limit.
+	MaxUpload Bytes `name:"max-upload" env:"TALLYMAN_MAX_UPLOAD" default:"0B" placeholder:"SIZE" help:"Largest file taken, such as 512MB or 1GiB; 0 is no limit."`
+	// ShutdownTimeout is how long requests and chunks under way may take to end
+	// once the program is asked to stop.
+	ShutdownTimeout time.Duration `name:"shutdown-timeout" env:"TALLYMAN_SHUTDOWN_TIMEOUT" default:"30s" placeholder:"TIME" help:"How long what is under way may take to end at a stop (${default})."`
+}
+
+// PublicURL is how clients reach the program, without a slash at the end.
+func (h HTTP) PublicURL() string {
+	if h.BaseURL != "" {
+		return trimSlash(h.BaseURL)
+	}
+	host, port, err := net.SplitHostPort(h.Listen)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return "http://" + net.JoinHostPort("localhost", port)
+	}
+	return "http://" + h.Listen
+}
+
+// Work is how a node works on imports.
+type Work struct {
+	// Workers is how many batches this node works on at once; 0 is one for each
+	// core. See WorkerCount.
+	Workers int `name:"workers" env:"TALLYMAN_WORKERS" default:"0" placeholder:"N" help:"Batches to work on at once; 0 is one for each core."`
+	// RescueAfter is how long a batch may show no sign of life before it is
+	// given a new job.
+	RescueAfter time.Duration `name:"rescue-after" env:"TALLYMAN_RESCUE_AFTER" default:"6s" placeholder:"TIME" help:"How long a batch may stand still before another worker takes it (${default})."`
+}
+
+// WorkerCount is Workers with the number of cores in place of 0.
+func (w Work) WorkerCount() int {
+	if w.Workers == 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return w.Workers
+}
+
+// Logging is what the program says about itself.
+type Logging struct {
+	// LogLevel is the least level logged.
+	LogLevel slog.Level `name:"log-level" env:"TALLYMAN_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level logged: debug, info, warn or error (${default})."`
+	// LogFormat is text or json.
+	LogFormat string `name:"log-format" env:"TALLYMAN_LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"Form of the log: text or json (${default})."`
+}

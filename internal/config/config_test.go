@@ -1,0 +1,271 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+)
+
+// parse reads settings as a command that embeds them does.
+func parse(t *testing.T, args ...string) (Config, error) {
+	t.Helper()
+	var cli struct {
+		Serve struct{ Config } `cmd:""`
+	}
+	k, err := kong.New(&cli, kong.Name("tallyman"), kong.Resolvers(SecretFiles()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = k.Parse(append([]string{"serve"}, args...))
+	return cli.Serve.Config, err
+}
+
+// clearEnv keeps the settings of whoever runs the tests out of them.
+func clearEnv(t *testing.T) {
+	t.Helper()
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "TALLYMAN_") {
+			t.Setenv(name, "")
+			os.Unsetenv(name)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	clearEnv(t)
+	c, err := parse(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Setting{
+		{"data", "TALLYMAN_DATA", "./tallyman-data", true},
+		{"database", "TALLYMAN_DATABASE", "", true},
+		{"files", "TALLYMAN_FILES", "", true},
+		{"listen", "TALLYMAN_LISTEN", "127.0.0.1:8080", true},
+		{"base-url", "TALLYMAN_BASE_URL", "", true},
+		{"rate-limit", "TALLYMAN_RATE_LIMIT", "0", true},
+		{"rate-limit-day", "TALLYMAN_RATE_LIMIT_DAY", "0", true},
+		{"max-upload", "TALLYMAN_MAX_UPLOAD", "0B", true},
+		{"shutdown-timeout", "TALLYMAN_SHUTDOWN_TIMEOUT", "30s", true},
+		{"workers", "TALLYMAN_WORKERS", "0", true},
+		{"rescue-after", "TALLYMAN_RESCUE_AFTER", "6s", true},
+		{"log-level", "TALLYMAN_LOG_LEVEL", "info", true},
+		{"log-format", "TALLYMAN_LOG_FORMAT", "text", true},
+	}
+	if diff := cmp.Diff(want, c.Describe()); diff != "" {
+		t.Errorf("Describe (-want +got):\n%s", diff)
+	}
+}
+
+func TestFlagsAndEnvironment(t *testing.T) {
+	clearEnv(t)
+	t.Setenv("TALLYMAN_MAX_UPLOAD", "512MB")
+	t.Setenv("TALLYMAN_WORKERS", "3")
+	t.Setenv("TALLYMAN_LOG_LEVEL", "DEBUG")
+	c, err := parse(t, "--workers=5", "--data=/srv/tallyman", "--rescue-after=1m", "--log-format=json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := map[string]string{}
+	for _, s := range c.Describe() {
+		if !s.Default {
+			changed[s.Name] = s.Value
+		}
+	}
+	want := map[string]string{
+		"max-upload": "512MB", "workers": "5", "log-level": "debug",
+		"data": "/srv/tallyman", "rescue-after": "1m0s", "log-format": "json",
+	}
+	if diff := cmp.Diff(want, changed); diff != "" {
+		t.Errorf("changed settings (-want +got):\n%s", diff)
+	}
+	if c.MaxUpload != 512_000_000 {
+		t.Errorf("MaxUpload = %d bytes", int64(c.MaxUpload))
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for _, c := range []struct {
+		arg  string
+		want []string // parts of the error
+		not  string   // what it must not show
+	}{
+		{"--data=", []string{"--data", "TALLYMAN_DATA", "must name a folder"}, ""},
+		{"--database=postgres://me:hidden@db/x", []string{"--database", "postgres://me:xxxxx@db/x", "only the embedded database"}, "hidden"},
+		{"--database=postgresql://me:hidden@db/x", []string{"only the embedded database"}, "hidden"},
+		{"--database=mysql://me:hidden@db/x", []string{"mysql://", "must begin with postgres://"}, "hidden"},
+		{"--database=host=db password=hidden", []string{"must begin with postgres://"}, "hidden"},
+		{"--files=s3://key:hidden@bucket", []string{"--files", "s3://key:xxxxx@bucket", "only in the data folder"}, "hidden"},
+		{"--files=/srv/files", []string{"--files", "must begin with s3://"}, ""},
+		{"--listen=8080", []string{"--listen", `"8080"`, "HOST:PORT"}, ""},
+		{"--listen=localhost:http", []string{"--listen", `"localhost:http"`}, ""},
+		{"--listen=:65536", []string{"--listen", `":65536"`}, ""},
+		{"--base-url=tallyman.example.com", []string{"--base-url", "https://tallyman.example.com"}, ""},
+		{"--base-url=ftp://tallyman.example.com", []string{"--base-url"}, ""},
+		{"--base-url=https://tallyman.example.com/?a=b", []string{"--base-url"}, ""},
+		{"--base-url=https://me:hidden@tallyman.example.com", []string{"--base-url"}, "hidden"},
+		{"--rate-limit=-1", []string{"--rate-limit ", `"-1"`, "negative"}, ""},
+		{"--rate-limit-day=-2", []string{"--rate-limit-day", `"-2"`, "negative"}, ""},
+		{"--max-upload=-1", []string{"--max-upload", `"-1"`}, ""},
+		{"--max-upload=512M", []string{"--max-upload", `"512M"`, "512MB"}, ""},
+		{"--shutdown-timeout=-1s", []string{"--shutdown-timeout", `"-1s"`, "negative"}, ""},
+		{"--workers=-1", []string{"--workers", `"-1"`, "0 (one for each core) to 256"}, ""},
+		{"--workers=257", []string{"--workers", `"257"`}, ""},
+		{"--workers=many", []string{"--workers", `"many"`}, ""},
+		{"--rescue-after=2s", []string{"--rescue-after", `"2s"`, "at least 3s"}, ""},
+		{"--log-level=loud", []string{"--log-level", "loud"}, ""},
+		{"--log-format=xml", []string{"--log-format", `"xml"`, "text or json"}, ""},
+	} {
+		t.Run(c.arg, func(t *testing.T) {
+			clearEnv(t)
+			_, err := parse(t, c.arg)
+			if err == nil {
+				t.Fatal("was allowed")
+			}
+			for _, part := range c.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("error %q does not say %q", err, part)
+				}
+			}
+			if c.not != "" && strings.Contains(err.Error(), c.not) {
+				t.Errorf("error %q shows the secret", err)
+			}
+		})
+	}
+}
+
+func TestAllowedAtTheBounds(t *testing.T) {
+	for _, arg := range []string{
+		"--listen=:0", "--listen=[::1]:65535", "--base-url=https://tallyman.example.com/catalog/",
+		"--workers=256", "--rescue-after=3s", "--shutdown-timeout=0s", "--max-upload=0", "--log-level=ERROR",
+	} {
+		clearEnv(t)
+		if _, err := parse(t, arg); err != nil {
+			t.Errorf("%s: %v", arg, err)
+		}
+	}
+}
+
+func TestValidateNamesEverySetting(t *testing.T) {
+	err := Config{HTTP: HTTP{Listen: "x", RateLimit: -1}, Work: Work{Workers: -1}}.Validate()
+	if err == nil {
+		t.Fatal("was allowed")
+	}
+	for _, part := range []string{"--data", "--listen", "--rate-limit ", "--workers", "--rescue-after", "--log-format"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("error does not name %s: %v", part, err)
+		}
+	}
+}
+
+// TestTags keeps the names in the error messages true, and every setting
+// documented.
+func TestTags(t *testing.T) {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+		if field.Anonymous {
+			continue
+		}
+		tag := field.Tag
+		if tag.Get("env") != envName(tag.Get("name")) || !strings.HasSuffix(tag.Get("help"), ".") {
+			t.Errorf("%s has the tags %s", field.Name, tag)
+		}
+	}
+}
+
+func TestSecretFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	for _, c := range []struct {
+		name    string
+		content string
+		env     map[string]string
+		args    []string
+		want    string // part of the error, which names the secret's setting
+	}{
+		{"from the file", "mysql://from-file\r\n", map[string]string{"TALLYMAN_DATABASE_FILE": file}, nil, "mysql://from-file"},
+		{"the flag goes before", "mysql://from-file", map[string]string{"TALLYMAN_DATABASE_FILE": file}, []string{"--database=mysql://from-flag"}, "mysql://from-flag"},
+		{"both are set", "mysql://from-file", map[string]string{"TALLYMAN_DATABASE_FILE": file, "TALLYMAN_DATABASE": "mysql://from-env"}, nil, "set one of them"},
+		{"no such file", "x", map[string]string{"TALLYMAN_FILES_FILE": file + ".none"}, nil, "TALLYMAN_FILES_FILE"},
+		{"empty file", "\n", map[string]string{"TALLYMAN_FILES_FILE": file}, nil, "is empty"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			clearEnv(t)
+			for name, value := range c.env {
+				t.Setenv(name, value)
+			}
+			if err := os.WriteFile(file, []byte(c.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := parse(t, c.args...)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+	t.Run("only for secrets", func(t *testing.T) {
+		clearEnv(t)
+		t.Setenv("TALLYMAN_DATA_FILE", file+".none")
+		if c, err := parse(t); err != nil || c.Data != "./tallyman-data" {
+			t.Errorf("Data = %q, %v", c.Data, err)
+		}
+	})
+}
+
+func TestDescribeRedacts(t *testing.T) {
+	for secret, want := range map[string]string{
+		"":                                      "",
+		"postgres://me:hidden@db:5432/x":        "postgres://me:xxxxx@db:5432/x",
+		"postgres://me@db/x?sslpassword=hidden": "postgres://me@db/x?xxxxx",
+		"host=db password=hidden":               "xxxxx",
+		"hidden":                                "xxxxx",
+		"postgres://me:12#hidden@db/x":          "xxxxx",
+		"postgres://me:12/hidden@db/x":          "xxxxx",
+		"postgres://me:12?hidden@db/x":          "xxxxx",
+		"postgres://me:1@2/hidden@db/x":         "xxxxx",
+	} {
+		c := Config{Storage: Storage{Database: secret}}
+		for _, s := range c.Describe() {
+			if s.Name == "database" && s.Value != want {
+				t.Errorf("Describe shows %q as %q, want %q", secret, s.Value, want)
+			}
+		}
+	}
+}
+
+func TestPublicURL(t *testing.T) {
+	for _, c := range []struct{ listen, base, want string }{
+		{"127.0.0.1:8080", "", "http://127.0.0.1:8080"},
+		{":8080", "", "http://localhost:8080"},
+		{"0.0.0.0:80", "", "http://localhost:80"},
+		{"[::]:80", "", "http://localhost:80"},
+		{"[::1]:80", "", "http://[::1]:80"},
+		{":8080", "https://tallyman.example.com/", "https://tallyman.example.com"},
+	} {
+		if got := (HTTP{Listen: c.listen, BaseURL: c.base}).PublicURL(); got != c.want {
+			t.Errorf("PublicURL of %q, %q = %q, want %q", c.listen, c.base, got, c.want)
+		}
+	}
+}
+
+func TestWorkerCount(t *testing.T) {
+	if got := (Work{Workers: 7}).WorkerCount(); got != 7 {
+		t.Errorf("WorkerCount of 7 = %d", got)
+	}
+	if got := (Work{}).WorkerCount(); got != runtime.GOMAXPROCS(0) {
+		t.Errorf("WorkerCount of 0 = %d", got)
+	}
+}
+
+func TestPaths(t *testing.T) {
+	s := Storage{Data: "data"}
+	for got, want := range map[string]string{s.DatabasePath(): "tallyman.db", s.FilesDir(): "files", s.ScratchDir(): "scratch"} {
+		if got != filepath.Join("data", want) {
+			t.Errorf("path %q, want data/%s", got, want)
+		}
+	}
+}

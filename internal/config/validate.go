@@ -1,0 +1,121 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	maxWorkers = 256
+	// minRescueAfter leaves room for a job's time slice of about two seconds; a
+	// lower bound would give away batches that are being worked on.
+	minRescueAfter = 3 * time.Second
+)
+
+// notAllowed says that the setting with this flag has a value that is not
+// allowed, and what is. It may be printed: secrets are redacted.
+func notAllowed(flag string, value any, allowed string) error {
+	return fmt.Errorf("--%s (%s) is %q: %s", flag, envName(flag), fmt.Sprint(value), allowed)
+}
+
+func envName(flag string) string {
+	return "TALLYMAN_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// Validate checks the group.
+func (s Storage) Validate() error {
+	var data error
+	if s.Data == "" {
+		data = notAllowed("data", s.Data, "it must name a folder")
+	}
+	return errors.Join(data,
+		checkRemote("database", s.Database, "this build has only the embedded database; leave it empty", "postgres", "postgresql"),
+		checkRemote("files", s.Files, "this build keeps files only in the data folder; leave it empty", "s3"))
+}
+
+// checkRemote refuses every URL, those of a service that is to come with what
+// to do instead.
+func checkRemote(flag, value, instead string, schemes ...string) error {
+	if value == "" {
+		return nil
+	}
+	u, err := url.Parse(value)
+	if err == nil {
+		for _, scheme := range schemes {
+			if u.Scheme == scheme {
+				return notAllowed(flag, redact(value), instead)
+			}
+		}
+	}
+	return notAllowed(flag, redact(value), "it must begin with "+schemes[0]+":// or be empty")
+}
+
+// Validate checks the group.
+func (h HTTP) Validate() error {
+	return errors.Join(
+		checkListen(h.Listen),
+		checkBaseURL(h.BaseURL),
+		checkNotNegative("rate-limit", h.RateLimit),
+		checkNotNegative("rate-limit-day", h.RateLimitDay),
+		checkNotNegative("max-upload", h.MaxUpload),
+		checkNotNegative("shutdown-timeout", h.ShutdownTimeout),
+	)
+}
+
+func checkListen(listen string) error {
+	_, port, err := net.SplitHostPort(listen)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return notAllowed("listen", listen, "it must be HOST:PORT with a port of 0 to 65535, such as 127.0.0.1:8080")
+	}
+	return nil
+}
+
+func checkBaseURL(base string) error {
+	if base == "" {
+		return nil
+	}
+	u, err := url.Parse(base)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "",
+		u.User != nil, u.RawQuery != "", u.Fragment != "":
+		return notAllowed("base-url", redact(base), "it must be an address such as https://tallyman.example.com, without user, query or fragment")
+	}
+	return nil
+}
+
+func trimSlash(base string) string { return strings.TrimRight(base, "/") }
+
+func checkNotNegative[T int | Bytes | time.Duration](flag string, value T) error {
+	if value < 0 {
+		return notAllowed(flag, value, "it must not be negative")
+	}
+	return nil
+}
+
+// Validate checks the group.
+func (w Work) Validate() error {
+	var workers, rescue error
+	if w.Workers < 0 || w.Workers > maxWorkers {
+		workers = notAllowed("workers", w.Workers, fmt.Sprintf("it must be 0 (one for each core) to %d", maxWorkers))
+	}
+	if w.RescueAfter < minRescueAfter {
+		rescue = notAllowed("rescue-after", w.RescueAfter, fmt.Sprintf("it must be at least %s", minRescueAfter))
+	}
+	return errors.Join(workers, rescue)
+}
+
+// Validate checks the group.
+func (l Logging) Validate() error {
+	if l.LogFormat != "text" && l.LogFormat != "json" {
+		return notAllowed("log-format", l.LogFormat, "it must be text or json")
+	}
+	return nil
+}

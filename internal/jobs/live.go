@@ -1,0 +1,27 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// Live tells which of the jobs with these ids wait or run. A job that a dead
+// process left running counts as live until it is rescued.
+func (e *Engine[TTx]) Live(ctx context.Context, ids []int64) (map[int64]bool, error) {
+	rows, err := e.db.Driver.GetExecutor().JobGetByIDMany(ctx, &riverdriver.JobGetByIDManyParams{ID: ids})
+	if err != nil {
+		return nil, fmt.Errorf("read jobs: %w", err)
+	}
+	live := make(map[int64]bool, len(rows))
+	for _, job := range rows {
+		switch job.State {
+		case rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
+			rivertype.JobStateRunning, rivertype.JobStateScheduled:
+			live[job.ID] = true
+		}
+	}
+	return live, nil
+}

@@ -1,0 +1,205 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/server"
+	"tallyman/internal/server/upload"
+	"tallyman/internal/store"
+)
+
+// The door's own error words (contract sources.md 1.3 and, for what it does not
+// name, ours).
+const (
+	codeInvalidAPIKey     = "invalid_api_key"
+	codePermissionDenied  = "permission_denied"
+	codeNotFound          = "not_found"
+	codeValidation        = "validation_error"
+	codeRateLimitExceeded = "rate_limit_exceeded"
+	codeMethodNotAllowed  = "method_not_allowed"
+	codeUnavailable       = "unavailable"
+	codeInternal          = "internal_error"
+)
+
+// Failure is the body of every answer that is no success.
+type Failure struct {
+	Code       string              `json:"error" doc:"What is wrong, as a stable word" example:"validation_error"`
+	Message    string              `json:"message" doc:"What is wrong and what to do, for people"`
+	Details    map[string][]string `json:"details,omitempty" doc:"Messages by field of the request"`
+	ImportID   string              `json:"import_id,omitempty" doc:"The refused import, which is listed with its reason" example:"imp_01HQ3K5V8Z6Y4X2W0T1R3P5N7M"`
+	RetryAfter int                 `json:"retry_after,omitempty" doc:"Seconds until the request may be sent again"`
+	RequestID  string              `json:"request_id" doc:"The id of the request, to be named to the operator"`
+	status     int
+}
+
+// Error returns the message.
+func (f *Failure) Error() string { return f.Message }
+
+// GetStatus returns the HTTP status; with it a Failure is a huma.StatusError.
+func (f *Failure) GetStatus() int { return f.status }
+
+// GetHeaders returns the headers that go with the status.
+func (f *Failure) GetHeaders() http.Header {
+	h := make(http.Header)
+	if f.status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="tallyman"`)
+	}
+	if f.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(f.RetryAfter))
+	}
+	return h
+}
+
+var (
+	_ huma.StatusError  = (*Failure)(nil)
+	_ huma.HeadersError = (*Failure)(nil)
+)
+
+// refusal is a fault of an import that was recorded as refused.
+type refusal struct {
+	importID string
+	err      error
+}
+
+func (e *refusal) Error() string { return e.err.Error() }
+func (e *refusal) Unwrap() error { return e.err }
+
+// rateExceeded says that a key made too many requests.
+type rateExceeded struct{ after time.Duration }
+
+func (e *rateExceeded) Error() string { return "rate limit exceeded" }
+
+// kinds says which status a kind of fault has, and the word for it where the
+// fault brings none.
+var kinds = map[catalog.ErrorKind]struct {
+	status int
+	code   string
+}{
+	catalog.KindInternal:     {http.StatusInternalServerError, codeInternal},
+	catalog.KindInvalid:      {http.StatusUnprocessableEntity, codeValidation},
+	catalog.KindNotFound:     {http.StatusNotFound, codeNotFound},
+	catalog.KindConflict:     {http.StatusConflict, "conflict"},
+	catalog.KindUnauthorized: {http.StatusUnauthorized, codeInvalidAPIKey},
+	catalog.KindForbidden:    {http.StatusForbidden, codePermissionDenied},
+	catalog.KindTooLarge:     {http.StatusRequestEntityTooLarge, "file_too_large"},
+	catalog.KindRefused:      {http.StatusUnprocessableEntity, "import_failed"},
+	catalog.KindRateLimited:  {http.StatusTooManyRequests, codeRateLimitExceeded},
+	catalog.KindUnavailable:  {http.StatusServiceUnavailable, codeUnavailable},
+}
+
+// malformed are the codes of invalid requests that cannot even be read, whose
+// status says so.
+var malformed = map[string]int{
+	upload.CodeUnsupportedMediaType: http.StatusUnsupportedMediaType,
+	upload.CodeMalformed:            http.StatusBadRequest,
+	upload.CodeIncomplete:           http.StatusBadRequest,
+	upload.CodeTimeout:              http.StatusRequestTimeout,
+	codeMethodNotAllowed:            http.StatusMethodNotAllowed,
+}
+
+// retryUnavailable is what a client is told to wait when the program is not
+// ready, in seconds.
+const retryUnavailable = 5
+
+// failure is the one place where errors become statuses and bodies. What is not
+// the client's doing is logged here, and the client is told no more than that.
+func (d *door) failure(ctx context.Context, err error) *Failure {
+	f := translate(err)
+	f.RequestID = server.RequestID(ctx)
+	if f.status == http.StatusInternalServerError {
+		d.cfg.Log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("request", f.RequestID), slog.Any("error", err))
+	}
+	return f
+}
+
+func translate(err error) *Failure {
+	var exceeded *rateExceeded
+	fault := catalog.AsFault(err)
+	switch {
+	case errors.As(err, &exceeded):
+		seconds := int(math.Ceil(exceeded.after.Seconds()))
+		return &Failure{status: http.StatusTooManyRequests, Code: codeRateLimitExceeded, RetryAfter: max(seconds, 1),
+			Message: fmt.Sprintf("Too many requests; try again in %d seconds.", max(seconds, 1))}
+	case fault != nil && fault.Kind != catalog.KindInternal:
+		return translateFault(err, fault)
+	case errors.Is(err, store.ErrNotFound):
+		return &Failure{status: http.StatusNotFound, Code: codeNotFound, Message: "There is no such thing."}
+	case errors.Is(err, context.Canceled):
+		return &Failure{status: http.StatusServiceUnavailable, Code: codeUnavailable, RetryAfter: retryUnavailable,
+			Message: "The request was given up."}
+	}
+	return &Failure{status: http.StatusInternalServerError, Code: codeInternal,
+		Message: "Something went wrong on our side; try again, and tell the operator the request id if it stays so."}
+}
+
+func translateFault(err error, fault *catalog.Fault) *Failure {
+	k := kinds[fault.Kind]
+	f := &Failure{status: k.status, Code: fault.Code, Message: strings.TrimSpace(fault.Message + " " + fault.Hint), Details: fault.Fields}
+	if status, ok := malformed[fault.Code]; ok {
+		f.status = status
+	}
+	if f.Code == "" || fault.Kind == catalog.KindInvalid && len(fault.Fields) > 0 {
+		f.Code = k.code
+	}
+	if fault.Kind == catalog.KindUnavailable {
+		f.RetryAfter = retryUnavailable
+	}
+	var refused *refusal
+	if errors.As(err, &refused) {
+		f.ImportID = refused.importID
+	}
+	return f
+}
+
+// fail answers a request with an error.
+func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
+	f := d.failure(r.Context(), err)
+	for k, v := range f.GetHeaders() {
+		w.Header()[k] = v
+	}
+	writeJSON(w, f.status, f)
+}
+
+// invalidField is a fault of one field of a request.
+func invalidField(field, message string) *catalog.Fault {
+	return &catalog.Fault{Kind: catalog.KindInvalid, Code: codeValidation, Message: "The request is not valid.",
+		Fields: map[string][]string{field: {message}}}
+}
+
+// ownWords turns the errors that huma itself finds in path and query into the
+// door's body. It is a huma.Transformer, so that no global of huma is touched.
+func ownWords(ctx huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	ctx.SetHeader("Content-Type", "application/json")
+	f := &Failure{Code: codeValidation, Message: "The request is not valid.", Details: make(map[string][]string),
+		RequestID: server.RequestID(ctx.Context())}
+	for _, e := range m.Errors {
+		_, field, _ := strings.Cut(e.Location, ".")
+		f.Details[field] = append(f.Details[field], e.Message)
+	}
+	return f, nil
+}
+
+// writeJSON answers with a JSON body. A client that has gone is no error.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v)
+}

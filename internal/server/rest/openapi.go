@@ -1,0 +1,100 @@
+package rest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// Tags group the operations in the API's description.
+const (
+	tagImports  = "Imports"
+	tagProducts = "Products"
+)
+
+const securityScheme = "apiKey"
+
+// newAPI returns an API without operations, whose errors are in the door's own
+// words and whose description is served by describe.
+func newAPI(mux *http.ServeMux, version string) huma.API {
+	cfg := huma.DefaultConfig("Tallyman", version)
+	cfg.Info.Description = "Imports allow you to load large volumes of products into your catalog from CSV, Excel, or JSON files. " +
+		"Every row is accounted for, exactly once."
+	cfg.Tags = []*huma.Tag{{Name: tagImports, Description: "Load files into the catalog and see what became of every row."},
+		{Name: tagProducts, Description: "Read the catalog."}}
+	cfg.Security = []map[string][]string{{securityScheme: {}}}
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		securityScheme: {Type: "http", Scheme: "bearer", Description: "An API key: Authorization: Bearer KEY"},
+	}
+	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "", "", ""
+	cfg.CreateHooks = nil // no $schema in bodies
+	cfg.Transformers = []huma.Transformer{ownWords}
+	return humago.NewWithPrefix(mux, Prefix, cfg)
+}
+
+// documented completes an operation with the answers that every one may give.
+func documented(op huma.Operation) huma.Operation {
+	if op.Responses == nil {
+		op.Responses = make(map[string]*huma.Response)
+	}
+	return op
+}
+
+// describe serves the API's description as a document and as a page, once all
+// operations are registered.
+func (d *door) describe(api huma.API) error {
+	doc := api.OpenAPI()
+	complete(doc)
+	asJSON, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("marshal OpenAPI document: %w", err)
+	}
+	asYAML, err := doc.YAML()
+	if err != nil {
+		return fmt.Errorf("marshal OpenAPI document: %w", err)
+	}
+	page, err := newDocsPage(doc)
+	if err != nil {
+		return err
+	}
+	d.open.HandleFunc("GET "+Prefix+"/openapi.json", static("application/openapi+json", asJSON))
+	d.open.HandleFunc("GET "+Prefix+"/openapi.yaml", static("application/openapi+yaml", asYAML))
+	d.open.HandleFunc("GET "+Prefix+"/docs", page.serve)
+	return nil
+}
+
+// complete gives every operation the door's own error body, in place of the one
+// that huma describes.
+func complete(doc *huma.OpenAPI) {
+	schemas := doc.Components.Schemas
+	for _, item := range doc.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			if op != nil {
+				op.Responses["default"] = failureResponse(schemas, "Any other answer")
+			}
+		}
+	}
+	delete(schemas.Map(), "ErrorModel")
+	delete(schemas.Map(), "ErrorDetail")
+}
+
+func failureResponse(schemas huma.Registry, description string) *huma.Response {
+	return jsonResponse(description, schemas.Schema(typeOf[Failure](), true, "Failure"))
+}
+
+func jsonResponse(description string, s *huma.Schema) *huma.Response {
+	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: s}}}
+}
+
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
+func static(contentType string, body []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write(body)
+	}
+}

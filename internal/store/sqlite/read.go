@@ -1,0 +1,127 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"tallyman/internal/store"
+)
+
+// querier is what reads: a pool of connections, or one transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// reader has the store's read methods. pool is nil for one that already stands
+// at one moment.
+type reader struct {
+	q    querier
+	pool *sql.DB
+}
+
+// Health checks that the file can be read.
+func (r reader) Health(ctx context.Context) error {
+	var n int
+	if err := r.q.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&n); err != nil {
+		return fmt.Errorf("health: %w", err)
+	}
+	return nil
+}
+
+// atOneMoment calls fn with a reader that sees one state of the database.
+func (r reader) atOneMoment(ctx context.Context, fn func(reader) error) error {
+	if r.pool == nil {
+		return fn(r)
+	}
+	tx, err := r.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("begin reading: %w", err)
+	}
+	defer tx.Rollback() // it has written nothing
+	still := reader{q: tx}
+	// The moment is that of the first read, not of the beginning.
+	if err := still.Health(ctx); err != nil {
+		return err
+	}
+	return fn(still)
+}
+
+// Snapshot implements store.Store.
+func (r reader) Snapshot(ctx context.Context, fn func(store.Store) error) error {
+	return r.atOneMoment(ctx, func(still reader) error { return fn(snapshot{still}) })
+}
+
+// snapshot is a store that stands still.
+type snapshot struct{ reader }
+
+var _ store.Store = snapshot{}
+
+var errStill = errors.New("a snapshot cannot be written to")
+
+func (snapshot) CreateWorkspace(context.Context, store.Workspace) (store.Workspace, error) {
+	return store.Workspace{}, errStill
+}
+func (snapshot) CreateKey(context.Context, store.WS, store.Key) error { return errStill }
+func (snapshot) RevokeKey(context.Context, store.WS, string, time.Time) error {
+	return errStill
+}
+func (snapshot) Write(context.Context, store.WS, bool, func(store.Tx) error) error {
+	return errStill
+}
+
+// Close implements store.Store; the snapshot ends with the function it was
+// given to.
+func (snapshot) Close() error { return nil }
+
+// scanner is a row, from wherever.
+type scanner interface{ Scan(dest ...any) error }
+
+// collect reads every row of a query.
+func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+// limit is a range's bound as SQLite wants it: negative for none.
+func limit(r store.Range) int {
+	if r.Limit == 0 {
+		return -1
+	}
+	return r.Limit
+}
+
+// millis and its kin turn times into what is stored and back.
+func millis(t time.Time) int64 { return t.UnixMilli() }
+
+func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+func millisOrNull(t *time.Time) sql.NullInt64 {
+	if t == nil {
+		return sql.NullInt64{}
+	}
+	return sql.NullInt64{Int64: t.UnixMilli(), Valid: true}
+}
+
+func fromNull(ms sql.NullInt64) *time.Time {
+	if !ms.Valid {
+		return nil
+	}
+	t := fromMillis(ms.Int64)
+	return &t
+}

@@ -1,0 +1,168 @@
+// Package sqlite keeps the store in one SQLite file: the embedded default,
+// written in pure Go. It has one writer handle, on which every transaction of
+// this process queues, and a pool of readers that never wait for it.
+//
+// What belongs here is SQL, the driver, and the file's settings. What does not:
+// what an item means (package catalog), when what is written (package
+// importer), the job engine that shares the writer handle (package jobs), and
+// who may own the data folder (package main).
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver named "sqlite"
+
+	"tallyman/internal/store"
+)
+
+// Options set a DB. The zero value is good.
+type Options struct {
+	// Log receives what an operator may want to know; nil discards it.
+	Log *slog.Logger
+	// Enqueue is how jobs are added; it may come later through BindEnqueue.
+	Enqueue Enqueue
+	// Readers is the number of reading connections; 0 chooses.
+	Readers int
+	// CacheBytes bounds the writer's page cache; 0 is DefaultCacheBytes.
+	CacheBytes int64
+	// BusyTimeout is how long a write waits for another process that writes to
+	// the file; 0 is DefaultBusyTimeout.
+	BusyTimeout time.Duration
+}
+
+// Enqueue adds a job within a transaction and returns its id.
+type Enqueue func(ctx context.Context, tx *sql.Tx, j store.Job) (int64, error)
+
+// Defaults of Options.
+const (
+	DefaultCacheBytes  = 64 << 20
+	DefaultBusyTimeout = 10 * time.Second
+)
+
+const (
+	// checkpointPages is how many pages the write-ahead log gathers before they
+	// are moved into the file. With SQLite's own 1,000 a bulk load moves the hot
+	// pages of its indexes again and again and runs at little more than half
+	// the speed.
+	checkpointPages = 16384
+	// walBytesKept bounds the log file once a burst that made it grow is over.
+	walBytesKept = 128 << 20
+	// readerCacheBytes is each reader's page cache.
+	readerCacheBytes = 8 << 20
+)
+
+// DB is a store in one SQLite file.
+type DB struct {
+	reader
+	writer  *sql.DB
+	log     *slog.Logger
+	enqueue atomic.Pointer[Enqueue]
+	// session belongs to the writer's connection; whoever holds that connection
+	// may touch it.
+	session *session
+}
+
+var _ store.Store = (*DB)(nil)
+
+// Open opens the database file at path, making it if it is missing, and brings
+// its tables up to date. Other processes may have the same file open.
+func Open(ctx context.Context, path string, opt Options) (*DB, error) {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	writer, err := openWriter(path, opt)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	readers, err := openReaders(path, opt)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), writer.Close())
+	}
+	db := &DB{reader: reader{q: readers, pool: readers}, writer: writer, log: opt.Log}
+	if opt.Enqueue != nil {
+		db.BindEnqueue(opt.Enqueue)
+	}
+	if err := db.Migrate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
+	}
+	return db, nil
+}
+
+func openWriter(path string, opt Options) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", dsn(path, "immediate", busyTimeout(opt),
+		"journal_mode(WAL)",
+		"synchronous(NORMAL)",
+		"wal_autocheckpoint("+strconv.Itoa(checkpointPages)+")",
+		"journal_size_limit("+strconv.Itoa(walBytesKept)+")",
+		"temp_store(MEMORY)",
+		cacheSize(orDefault(opt.CacheBytes, DefaultCacheBytes)),
+	))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	db.SetMaxIdleConns(1)
+	return db, nil
+}
+
+func openReaders(path string, opt Options) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", dsn(path, "deferred", busyTimeout(opt),
+		"query_only(1)",
+		"temp_store(MEMORY)",
+		cacheSize(readerCacheBytes),
+	))
+	if err != nil {
+		return nil, err
+	}
+	n := orDefault(opt.Readers, max(4, runtime.GOMAXPROCS(0)))
+	db.SetMaxOpenConns(n)
+	db.SetMaxIdleConns(n)
+	return db, nil
+}
+
+// dsn names the file and the settings of each connection to it, in the order
+// they are applied: the busy timeout comes first, because setting the others
+// may already have to wait for another process.
+func dsn(path, txlock string, busy time.Duration, pragmas ...string) string {
+	q := url.Values{"_txlock": {txlock}, "_pragma": {"busy_timeout(" + strconv.FormatInt(busy.Milliseconds(), 10) + ")"}}
+	q["_pragma"] = append(q["_pragma"], pragmas...)
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
+
+func busyTimeout(opt Options) time.Duration { return orDefault(opt.BusyTimeout, DefaultBusyTimeout) }
+
+// cacheSize is the pragma that bounds a page cache; a negative number counts KiB.
+func cacheSize(bytes int64) string { return "cache_size(-" + strconv.FormatInt(bytes>>10, 10) + ")" }
+
+func orDefault[T int | int64 | time.Duration](v, otherwise T) T {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}
+
+// BindEnqueue sets how transactions add jobs. The job engine needs the writer
+// handle before it can be made, so it is bound once both are there.
+func (db *DB) BindEnqueue(f Enqueue) { db.enqueue.Store(&f) }
+
+// Writer is the one handle that writes, for the job engine's own tables. It
+// has one connection: whoever holds a transaction on it must not ask for another.
+func (db *DB) Writer() *sql.DB { return db.writer }
+
+// Health checks that the file can be read.
+func (db *DB) Health(ctx context.Context) error { return db.reader.Health(ctx) }
+
+// Close closes every connection. What was committed is in the file.
+func (db *DB) Close() error {
+	return errors.Join(db.reader.pool.Close(), db.writer.Close())
+}

@@ -1,0 +1,117 @@
+package storetest
+
+import (
+	"time"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/ledger"
+	"tallyman/internal/store"
+)
+
+var importTrials = []trial{
+	{"import/round trip", func(w *world) {
+		imp := newImport(1)
+		w.write(func(tx store.Tx) error { return tx.InsertImport(w.ctx(), &imp) })
+		w.same("number", imp.No, int64(1))
+		want := newImport(1)
+		want.WS, want.No = w.ws, 1
+		got, err := w.s.Import(w.ctx(), w.ws, imp.ID)
+		w.ok(err)
+		w.same("import", got, want)
+	}},
+	{"import/numbered from 1 in each workspace", func(w *world) {
+		w.addImport(1, store.Received)
+		w.same("second", w.addImport(2, store.Received).No, int64(2))
+		imp := newImport(1) // ids are a workspace's own as well
+		w.ok(w.s.Write(w.ctx(), w.other, false, func(tx store.Tx) error { return tx.InsertImport(w.ctx(), &imp) }))
+		w.same("first of another", imp.No, int64(1))
+	}},
+	{"import/id taken", func(w *world) {
+		w.addImport(1, store.Received)
+		imp := newImport(1)
+		w.want(w.try(w.ws, func(tx store.Tx) error { return tx.InsertImport(w.ctx(), &imp) }), store.ErrExists)
+	}},
+	{"import/unknown", func(w *world) {
+		_, err := w.s.Import(w.ctx(), w.ws, "imp_none")
+		w.want(err, store.ErrNotFound)
+		w.want(w.try(w.ws, func(tx store.Tx) error { _, err := tx.LockImport(w.ctx(), 9); return err }), store.ErrNotFound)
+		w.want(w.try(w.ws, func(tx store.Tx) error { _, err := tx.LockImportID(w.ctx(), "imp_none"); return err }), store.ErrNotFound)
+		w.want(w.try(w.ws, func(tx store.Tx) error { return tx.UpdateImport(w.ctx(), &store.Import{No: 9}) }), store.ErrNotFound)
+	}},
+	{"import/update stores what may change and nothing else", func(w *world) {
+		imp := w.addImport(1, store.Received)
+		changed := store.Import{No: imp.No, WS: w.ws, ID: "imp_x", State: store.Refused, Door: "x", Source: "x", Definition: []byte(`{"n":2}`), Mode: catalog.Update,
+			Layout: []byte(`{"n":3}`), Format: "xlsx", SourceName: "x", FileKey: "x", FileSize: 5, SHA256: "x", Rows: 12, Sliced: true, Small: false,
+			FaultCode: "empty_file", FaultMessage: "The file is empty.", CreatedBy: "x", CreatedAt: after(time.Hour), StartedAt: ptr(after(time.Minute)),
+			CompletedAt: ptr(after(2 * time.Minute)), UpdatedAt: after(3 * time.Minute), Version: 77, Tally: counted(5), Beat: ptr(start)}
+		w.write(func(tx store.Tx) error { return tx.UpdateImport(w.ctx(), &changed) })
+		w.same("version", changed.Version, int64(2))
+		want := imp
+		want.State, want.Definition, want.Layout, want.Format, want.Rows, want.Sliced, want.Small = store.Refused, changed.Definition, changed.Layout, "xlsx", 12, true, false
+		want.FaultCode, want.FaultMessage = "empty_file", "The file is empty."
+		want.StartedAt, want.CompletedAt, want.UpdatedAt, want.Version = changed.StartedAt, changed.CompletedAt, changed.UpdatedAt, 2
+		got, err := w.s.Import(w.ctx(), w.ws, imp.ID)
+		w.ok(err)
+		w.same("import", got, want)
+		w.write(func(tx store.Tx) error {
+			locked, err := tx.LockImport(w.ctx(), imp.No)
+			w.same("locked import", locked, want)
+			byID, errID := tx.LockImportID(w.ctx(), imp.ID)
+			w.ok(errID)
+			w.same("import locked by id", byID, want)
+			return err
+		})
+	}},
+	{"import/tally is the sum over batches of every pass but plan", func(w *world) {
+		imp := w.addImport(1, store.Running)
+		w.addImport(2, store.Running)
+		sum := catalog.Tally{}
+		for i, pass := range []ledger.Pass{ledger.PassPlan, ledger.PassSlice, ledger.PassApply, ledger.PassMedia, ledger.PassFinish} {
+			b := newBatch(store.BatchRef{ImportNo: imp.No, Pass: pass, No: i + 1})
+			b.Tally, b.Beat = counted(int64(100*i-150)), ptr(after(time.Duration(i)*time.Second))
+			w.addBatches(b)
+			if pass != ledger.PassPlan {
+				sum = sum.Add(b.Tally)
+			}
+		}
+		got, err := w.s.Import(w.ctx(), w.ws, imp.ID)
+		w.ok(err)
+		w.same("tally", got.Tally, sum)
+		w.same("beat", got.Beat, ptr(after(4*time.Second)))
+		list, n, err := w.s.Imports(w.ctx(), w.ws, store.ImportFilter{}, store.Range{})
+		w.ok(err)
+		w.same("count", n, 2)
+		w.same("listed tally", list[1].Tally, sum)
+		w.same("tally of an import without batches", list[0].Tally, catalog.Tally{})
+	}},
+	{"import/listed newest first, filtered and ranged", func(w *world) {
+		for n := 1; n <= 12; n++ {
+			imp := newImport(n)
+			imp.State, imp.Source, imp.Door = []store.State{store.Done, store.Running}[n%2], []string{"a", "b", "c"}[n%3], []string{"rest", "cli"}[n/7]
+			w.write(func(tx store.Tx) error { return tx.InsertImport(w.ctx(), &imp) })
+		}
+		for _, c := range []struct {
+			filter store.ImportFilter
+			rg     store.Range
+			want   []int64
+			all    int
+		}{
+			{store.ImportFilter{}, store.Range{Limit: 3}, []int64{12, 11, 10}, 12},
+			{store.ImportFilter{}, store.Range{Offset: 10}, []int64{2, 1}, 12},
+			{store.ImportFilter{}, store.Range{Offset: 12, Limit: 5}, nil, 12},
+			{store.ImportFilter{State: store.Running}, store.Range{Limit: 2}, []int64{11, 9}, 6},
+			{store.ImportFilter{Source: "a"}, store.Range{}, []int64{12, 9, 6, 3}, 4},
+			{store.ImportFilter{Door: "cli", State: store.Done}, store.Range{}, []int64{12, 10, 8}, 3},
+			{store.ImportFilter{Door: "web"}, store.Range{}, nil, 0},
+		} {
+			list, all, err := w.s.Imports(w.ctx(), w.ws, c.filter, c.rg)
+			w.ok(err)
+			var got []int64
+			for _, imp := range list {
+				got = append(got, imp.No)
+			}
+			w.same("imports", got, c.want)
+			w.same("count", all, c.all)
+		}
+	}},
+}

@@ -1,0 +1,314 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/ledger"
+	"tallyman/internal/store"
+)
+
+var isolationTrials = []trial{
+	{"isolation/every method has its line", func(w *world) {
+		want := append(methods("Store", reflect.TypeFor[store.Store]()), methods("Tx", reflect.TypeFor[store.Tx]())...)
+		var got []string
+		for _, c := range intrusions {
+			got = append(got, c.method)
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		w.same("methods tried from another workspace", slices.Compact(got), want)
+	}},
+	{"isolation/another workspace finds and changes nothing", func(w *world) {
+		v := w.furnish()
+		before := w.digest(w.s)
+		for _, c := range intrusions {
+			if err := c.call(v); err != nil {
+				w.Errorf("%s from another workspace: %v", c.method, err)
+			}
+			w.same("the first workspace after "+c.method, w.digest(w.s), before)
+		}
+	}},
+}
+
+// victim is a furnished workspace and what an intruder from another one may
+// have learned of it.
+type victim struct {
+	*world
+	imp    store.Import
+	ref    store.BatchRef
+	handle int64
+	key    store.Key
+}
+
+// furnish fills the first workspace with one of each.
+func (w *world) furnish() *victim {
+	w.Helper()
+	v := &victim{world: w, key: store.Key{ID: "key_1", WS: w.ws, Name: "n", Role: "admin", Hash: "secret", CreatedAt: start}}
+	w.ok(w.s.CreateKey(w.ctx(), w.ws, v.key))
+	w.write(func(tx store.Tx) error { w.everything(tx); return nil })
+	var err error
+	v.imp, err = w.s.Import(w.ctx(), w.ws, newImport(1).ID)
+	w.ok(err)
+	v.ref = apply(v.imp, 1)
+	w.write(func(tx store.Tx) error {
+		v.handle = w.read(tx, newItem(1).ID)[0].Handle
+		return nil
+	})
+	return v
+}
+
+// intrude runs fn in a transaction of the other workspace that commits if fn
+// has no complaint.
+func (v *victim) intrude(fn func(store.Tx) error) error {
+	return v.s.Write(v.ctx(), v.other, false, fn)
+}
+
+// intrusion calls a method from another workspace; it returns a complaint.
+type intrusion struct {
+	method string
+	call   func(*victim) error
+}
+
+// refused complains unless err is the one that says there is no such thing.
+func refused(err, want error) error {
+	if !errors.Is(err, want) {
+		return fmt.Errorf("got %v, want %v", err, want)
+	}
+	return nil
+}
+
+// nothing complains if something was found.
+func nothing(n int, err error) error {
+	if err == nil && n != 0 {
+		return fmt.Errorf("found %d", n)
+	}
+	return err
+}
+
+// within makes an intrusion of a transaction's method that must find nothing.
+func within(method string, want error, call func(*victim, store.Tx) error) intrusion {
+	return intrusion{"Tx." + method, func(v *victim) error {
+		return refused(v.intrude(func(tx store.Tx) error { return call(v, tx) }), want)
+	}}
+}
+
+// intrusions has a line for every method of a store and of a transaction.
+// Those that have no workspace are here too, and say why that is safe.
+var intrusions = []intrusion{
+	// They list and make workspaces: their names are no secret of a tenant's.
+	{"Store.Workspaces", func(v *victim) error { _, err := v.s.Workspaces(v.ctx()); return err }},
+	{"Store.Workspace", func(v *victim) error { _, err := v.s.Workspace(v.ctx(), "beta"); return err }},
+	{"Store.CreateWorkspace", func(v *victim) error {
+		_, err := v.s.CreateWorkspace(v.ctx(), store.Workspace{Name: "alpha", CreatedAt: start})
+		return refused(err, store.ErrExists)
+	}},
+
+	{"Store.CreateKey", func(v *victim) error {
+		return v.s.CreateKey(v.ctx(), v.other, store.Key{ID: v.key.ID, WS: v.ws, Hash: "another", CreatedAt: start})
+	}},
+	{"Store.Keys", func(v *victim) error {
+		keys, err := v.s.Keys(v.ctx(), v.other)
+		for _, k := range keys {
+			if k.WS != v.other || k.Hash == v.key.Hash {
+				return fmt.Errorf("found %+v", k)
+			}
+		}
+		return err
+	}},
+	{"Store.RevokeKey", func(v *victim) error {
+		at := after(time.Hour)
+		err := v.s.RevokeKey(v.ctx(), v.other, v.key.ID, at)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		k, err := v.s.KeyByHash(v.ctx(), v.key.Hash)
+		if err == nil && k.RevokedAt != nil {
+			return errors.New("the key was revoked")
+		}
+		return err
+	}},
+	// It finds out which workspace a secret belongs to.
+	{"Store.KeyByHash", func(v *victim) error {
+		k, err := v.s.KeyByHash(v.ctx(), v.key.Hash)
+		if err == nil && k.WS != v.ws {
+			return fmt.Errorf("the key is of workspace %d", k.WS)
+		}
+		return err
+	}},
+
+	{"Store.Import", func(v *victim) error {
+		_, err := v.s.Import(v.ctx(), v.other, v.imp.ID)
+		return refused(err, store.ErrNotFound)
+	}},
+	{"Store.Imports", func(v *victim) error {
+		list, n, err := v.s.Imports(v.ctx(), v.other, store.ImportFilter{}, store.Range{})
+		return nothing(n+len(list), err)
+	}},
+	{"Store.Batches", func(v *victim) error {
+		list, err := v.s.Batches(v.ctx(), v.other, v.imp.No, "")
+		return nothing(len(list), err)
+	}},
+	{"Store.Pages", func(v *victim) error {
+		n := 0
+		err := v.s.Pages(v.ctx(), v.other, v.imp.No, store.PageFilter{}, func(ledger.Page) error { n++; return nil })
+		return nothing(n, err)
+	}},
+	{"Store.Item", func(v *victim) error {
+		for _, f := range []catalog.KeyField{catalog.KeyID, catalog.KeySKU, catalog.KeyGTIN, catalog.KeyRef, catalog.KeySlug} {
+			it := newItem(1)
+			_, err := v.s.Item(v.ctx(), v.other, it.Kind, catalog.Key{Field: f, Value: it.Get(f)})
+			if err := refused(err, store.ErrNotFound); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	{"Store.Items", func(v *victim) error {
+		for _, f := range []store.ItemFilter{{}, {Kind: catalog.KindProduct}, {Query: "title"}, {Equal: map[string]string{"brand": "Acme"}}, {AfterID: "a"}} {
+			list, err := v.s.Items(v.ctx(), v.other, f, store.Range{})
+			if err := nothing(len(list), err); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	{"Store.CountItems", func(v *victim) error {
+		for _, f := range []store.ItemFilter{{}, {Kind: catalog.KindProduct}, {Query: "title"}} {
+			n, err := v.s.CountItems(v.ctx(), v.other, f)
+			if err := nothing(n, err); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	{"Store.Snapshot", func(v *victim) error {
+		return v.s.Snapshot(v.ctx(), func(still store.Store) error {
+			list, err := still.Items(v.ctx(), v.other, store.ItemFilter{}, store.Range{})
+			return nothing(len(list), err)
+		})
+	}},
+	// The sweep acts for every workspace and says which.
+	{"Store.Stalled", func(v *victim) error {
+		list, err := v.s.Stalled(v.ctx(), after(100*time.Hour))
+		for _, sb := range list {
+			if sb.WS != v.ws {
+				return fmt.Errorf("found %+v", sb)
+			}
+		}
+		return err
+	}},
+	{"Store.Prepare", func(v *victim) error {
+		p := v.s.Prepare(v.ws, newItems(50, 51))
+		if err := v.intrude(func(tx store.Tx) error { return tx.Insert(v.ctx(), p) }); err == nil {
+			return errors.New("items prepared for one workspace went into another")
+		}
+		return nil
+	}},
+	{"Store.Write", func(v *victim) error { return v.intrude(func(store.Tx) error { return nil }) }},
+	// They tell nothing. Close comes with the end of every test.
+	{"Store.Health", func(v *victim) error { return v.s.Health(v.ctx()) }},
+	{"Store.Close", func(*victim) error { return nil }},
+
+	within("LockImport", store.ErrNotFound, func(v *victim, tx store.Tx) error { _, err := tx.LockImport(v.ctx(), v.imp.No); return err }),
+	within("LockImportID", store.ErrNotFound, func(v *victim, tx store.Tx) error { _, err := tx.LockImportID(v.ctx(), v.imp.ID); return err }),
+	within("InsertImport", errRollback, func(v *victim, tx store.Tx) error {
+		imp := newImport(1)
+		imp.WS = v.ws
+		if err := tx.InsertImport(v.ctx(), &imp); err != nil {
+			return err
+		}
+		if imp.WS != v.other {
+			return fmt.Errorf("the import went to workspace %d", imp.WS)
+		}
+		return errRollback
+	}),
+	within("UpdateImport", store.ErrNotFound, func(v *victim, tx store.Tx) error {
+		imp := v.imp
+		imp.State = store.FailedState
+		return tx.UpdateImport(v.ctx(), &imp)
+	}),
+	within("InsertBatches", errRollback, func(v *victim, tx store.Tx) error {
+		if err := tx.InsertBatches(v.ctx(), []store.Batch{newBatch(v.ref)}); err != nil {
+			return err
+		}
+		return errRollback
+	}),
+	within("Batch", store.ErrNotFound, func(v *victim, tx store.Tx) error { _, err := tx.Batch(v.ctx(), v.ref); return err }),
+	within("StartBatch", store.ErrNotFound, func(v *victim, tx store.Tx) error {
+		_, err := tx.StartBatch(v.ctx(), v.ref, 42, "node", start)
+		return err
+	}),
+	within("CheckBatch", store.ErrNotFound, func(v *victim, tx store.Tx) error { return tx.CheckBatch(v.ctx(), v.ref, 0) }),
+	within("SaveBatch", store.ErrNotFound, func(v *victim, tx store.Tx) error {
+		b := newBatch(v.ref)
+		b.State = store.BatchFailed
+		return tx.SaveBatch(v.ctx(), &b)
+	}),
+	within("StopBatches", nil, func(v *victim, tx store.Tx) error {
+		n, err := tx.StopBatches(v.ctx(), v.imp.No, store.BatchTerminated)
+		return nothing(n, err)
+	}),
+	within("UnfinishedBatches", nil, func(v *victim, tx store.Tx) error {
+		n, err := tx.UnfinishedBatches(v.ctx(), v.imp.No, ledger.PassApply)
+		return nothing(n, err)
+	}),
+	within("NextBatches", nil, func(v *victim, tx store.Tx) error {
+		list, err := tx.NextBatches(v.ctx(), v.imp.No, ledger.PassApply, 10)
+		return nothing(len(list), err)
+	}),
+	within("Find", nil, func(v *victim, tx store.Tx) error {
+		for _, f := range []catalog.KeyField{catalog.KeyID, catalog.KeySKU, catalog.KeyGTIN, catalog.KeyRef, catalog.KeySlug} {
+			it := newItem(1)
+			found, err := tx.Find(v.ctx(), it.Kind, f, []string{it.Get(f)})
+			if err := nothing(len(found), err); err != nil {
+				return err
+			}
+		}
+		return nil
+	}),
+	within("Read", nil, func(v *victim, tx store.Tx) error {
+		list, err := tx.Read(v.ctx(), catalog.KindProduct, []int64{v.handle})
+		return nothing(len(list), err)
+	}),
+	within("Insert", errRollback, func(v *victim, tx store.Tx) error {
+		if err := tx.Insert(v.ctx(), v.s.Prepare(v.other, newItems(1, 2))); err != nil {
+			return err // another workspace's keys are free here
+		}
+		return errRollback
+	}),
+	within("Update", store.ErrRetry, func(v *victim, tx store.Tx) error {
+		it := newItem(1)
+		it.Handle, it.Version, it.Doc = v.handle, 2, `{"title":"stolen"}`
+		return tx.Update(v.ctx(), []catalog.Item{it})
+	}),
+	within("Update", store.ErrRetry, func(v *victim, tx store.Tx) error {
+		it := newItem(1)
+		it.Handle, it.Version, it.SKU = v.handle, 2, "stolen"
+		return tx.Update(v.ctx(), []catalog.Item{it})
+	}),
+	within("Delete", store.ErrRetry, func(v *victim, tx store.Tx) error {
+		return tx.Delete(v.ctx(), catalog.KindProduct, []int64{v.handle})
+	}),
+	within("InsertPage", errRollback, func(v *victim, tx store.Tx) error {
+		p := newPage(v.imp.No, ledger.PassApply, 1, 1)
+		if err := tx.InsertPage(v.ctx(), &p); err != nil {
+			return err
+		}
+		return errRollback
+	}),
+	{"Tx.Enqueue", func(v *victim) error {
+		err := v.intrude(func(tx store.Tx) error {
+			_, err := tx.Enqueue(v.ctx(), store.Job{Format: store.JobFormat, WS: v.ws})
+			return err
+		})
+		if err == nil {
+			return errors.New("a job for another workspace was enqueued")
+		}
+		return nil
+	}},
+}
