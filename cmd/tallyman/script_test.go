@@ -18,7 +18,7 @@ import (
 )
 
 // TestStories runs the stories in testdata: the command line as its users meet
-// it. -update rewrites what they expect.
+// it. TALLYMAN_UPDATE=1 rewrites what they expect.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",

@@ -2,9 +2,9 @@ package importer_test
 
 import (
 	"context"
-	"io"
+	"fmt"
 	"os"
-	"strings"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,36 +13,37 @@ import (
 	"tallyman/internal/store"
 )
 
-// BenchmarkImport imports the file named by TALLYMAN_BENCH_FILE into an empty
-// catalog and then once more, and reports rows a second of each. Without it, it
-// makes a file of its own. It is for profiles; make bench has the ratios.
+// BenchmarkImport imports the files named by TALLYMAN_BENCH_FILES (a list as
+// PATH has) one after another into an empty catalog and reports rows a second
+// of each. Without it, it makes a file of its own and imports that twice. It is
+// for profiles; make bench has the ratios.
 func BenchmarkImport(b *testing.B) {
+	paths := filepath.SplitList(os.Getenv("TALLYMAN_BENCH_FILES"))
+	if len(paths) == 0 {
+		own := filepath.Join(b.TempDir(), "products.csv")
+		if err := os.WriteFile(own, []byte(products(100000, "a")), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		paths = []string{own, own}
+	}
 	for range b.N {
 		s := newStack(b, nil)
-		b.ReportMetric(importBench(b, s), "created/s")
-		b.ReportMetric(importBench(b, s), "unchanged/s")
+		for i, path := range paths {
+			b.ReportMetric(importBench(b, s, path), fmt.Sprintf("rows/s-%d", i+1))
+		}
 	}
 }
 
-func importBench(b *testing.B, s *stack) float64 {
-	var body io.Reader = strings.NewReader(products(100000, "a"))
-	if path := os.Getenv("TALLYMAN_BENCH_FILE"); path != "" {
-		f, err := os.Open(path)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer f.Close()
-		body = f
+// importBench imports one file and returns its rows per second.
+func importBench(b *testing.B, s *stack, path string) float64 {
+	f, err := os.Open(path)
+	if err != nil {
+		b.Fatal(err)
 	}
-	opt := importer.Options{Door: "bench"}
-	for _, m := range [][2]string{{"model", "attributes.model"}, {"attr_color", "attributes.color"}, {"attr_size", "attributes.size"},
-		{"attr_material", "attributes.material"}, {"attr_warranty_months", "attributes.warranty_months"}, {"attr_origin", "attributes.origin"}} {
-		if os.Getenv("TALLYMAN_BENCH_FILE") != "" {
-			opt.Mapping = append(opt.Mapping, source.Mapping{Column: m[0], Field: m[1]})
-		}
-	}
+	defer f.Close()
+	opt := importer.Options{Door: "bench", Mapping: generatedColumns(path)}
 	begin := time.Now()
-	up, err := s.svc.Receive(context.Background(), s.ws, "bench", "", "bench.csv", body)
+	up, err := s.svc.Receive(context.Background(), s.ws, "bench", "", filepath.Base(path), f)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -52,4 +53,16 @@ func importBench(b *testing.B, s *stack) float64 {
 	}
 	imp = s.await(imp.ID, store.State.Ended)
 	return float64(imp.Rows) / time.Since(begin).Seconds()
+}
+
+// generatedColumns maps the columns of internal/bench/gen that no source knows.
+func generatedColumns(path string) []source.Mapping {
+	if filepath.Base(path) == "products.csv" {
+		return nil
+	}
+	var m []source.Mapping
+	for _, column := range []string{"color", "size", "material", "warranty_months", "origin"} {
+		m = append(m, source.Mapping{Column: "attr_" + column, Field: "attributes." + column})
+	}
+	return append(m, source.Mapping{Column: "model", Field: "attributes.model"})
 }

@@ -41,8 +41,8 @@ func (c *cells) addQuoted(s string) {
 	c.add(s)
 }
 
-// addLine adds the fields of a line without quotes.
-func (c *cells) addLine(line string, delim byte) {
+// addPlain adds the fields of a text without quotes.
+func (c *cells) addPlain(line string, delim byte) {
 	if c.wanted != nil || c.seen+len(line) >= c.max {
 		c.addSome(line, delim)
 		return
@@ -51,7 +51,7 @@ func (c *cells) addLine(line string, delim byte) {
 	c.seen = len(c.rec.Cells)
 }
 
-// addSome is addLine where cells may have to be left out. What follows the last
+// addSome is addPlain where cells may have to be left out. What follows the last
 // cell to keep is only counted.
 func (c *cells) addSome(line string, delim byte) {
 	for !c.full() {
@@ -63,10 +63,7 @@ func (c *cells) addSome(line string, delim byte) {
 		c.add(line[:k])
 		line = line[k+1:]
 	}
-	c.seen++
-	if c.seen+len(line) > c.max {
-		c.seen += strings.Count(line, string(delim))
-	}
+	c.seen += 1 + strings.Count(line, string(delim))
 }
 
 // arenaBytes is how much text an arena takes at a time.

@@ -31,7 +31,7 @@ func (w *walk) read(start int) {
 	}
 }
 
-// field reads a field, or all the fields of a line that has no quotes, and
+// field reads a field, or all the fields up to the next one that has a quote, and
 // reports whether the record has ended.
 func (w *walk) field() bool {
 	if w.at < len(w.s) && w.s[w.at] == '"' && w.at <= w.limit {
@@ -44,8 +44,16 @@ func (w *walk) field() bool {
 	// Where the line end is not known yet, a CR and LF may follow that do not
 	// belong to the content.
 	fits := content <= w.limit || !ok && content <= w.limit+1
-	if fits && w.quotes.next(w.s, w.at) >= content {
-		return w.rest(content, next, ok)
+	if fits {
+		quote := w.quotes.next(w.s, w.at)
+		if quote >= content {
+			return w.rest(content, next, ok)
+		}
+		if k := strings.LastIndexByte(w.s[w.at:quote], w.delim); k >= 0 {
+			w.cells.addPlain(w.s[w.at:w.at+k], w.delim)
+			w.at += k + 1
+			return false
+		}
 	}
 	open := w.skipBlanks(w.at, content)
 	if open <= w.limit && open < content && w.s[open] == '"' {
@@ -87,7 +95,7 @@ func (w *walk) rest(content, next int, ok bool) bool {
 	if w.at == w.start && w.blankLine(content) {
 		return w.endLine(blankLine, content, next)
 	}
-	w.cells.addLine(w.s[w.at:content], w.delim)
+	w.cells.addPlain(w.s[w.at:content], w.delim)
 	return w.endLine(complete, content, next)
 }
 

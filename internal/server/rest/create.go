@@ -2,14 +2,12 @@ package rest
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"tallyman/internal/account"
-	"tallyman/internal/catalog"
 	"tallyman/internal/importer"
 	"tallyman/internal/server/upload"
 	"tallyman/internal/store"
@@ -145,23 +143,4 @@ func formSchema(fields []field) *huma.Schema {
 		s.Properties[f.name] = f.schema
 	}
 	return s
-}
-
-// asUpdateFlag reads update_existing together with mode.
-func asUpdateFlag(value string, opt *importer.Options) error {
-	update, ok := parseBool(value)
-	if !ok {
-		return errors.New("must be true or false")
-	}
-	if opt.HasMode {
-		if update == (opt.Mode == catalog.Create) {
-			return errors.New("contradicts mode; give one of the two")
-		}
-		return nil
-	}
-	opt.HasMode, opt.Mode = true, catalog.Upsert
-	if !update {
-		opt.Mode = catalog.Create
-	}
-	return nil
 }

@@ -386,10 +386,11 @@ func TestWait(t *testing.T) {
 }
 
 func TestWaitEndsWithTheServer(t *testing.T) {
-	waiting := make(chan struct{})
+	waiting, ended := make(chan struct{}), make(chan error, 1)
 	f := &told{imp: store.Import{State: store.Running}, wait: func(ctx context.Context, _ int64) (store.Import, error) {
 		close(waiting)
 		<-ctx.Done()
+		ended <- ctx.Err()
 		return store.Import{State: store.Running}, nil
 	}}
 	h, _ := newDoor(t, f, server.Rates{})
@@ -416,6 +417,9 @@ func TestWaitEndsWithTheServer(t *testing.T) {
 	}()
 	<-waiting
 	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("it waited until %v", err)
+	}
 	if got := <-status; got != http.StatusOK {
 		t.Errorf("status %d", got)
 	}

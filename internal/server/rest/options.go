@@ -110,6 +110,25 @@ func asMode(value string, opt *importer.Options) error {
 	return nil
 }
 
+// asUpdateFlag reads update_existing together with mode.
+func asUpdateFlag(value string, opt *importer.Options) error {
+	update, ok := parseBool(value)
+	if !ok {
+		return errors.New("must be true or false")
+	}
+	if opt.HasMode {
+		if update == (opt.Mode == catalog.Create) {
+			return errors.New("contradicts mode; give one of the two")
+		}
+		return nil
+	}
+	opt.HasMode, opt.Mode = true, catalog.Upsert
+	if !update {
+		opt.Mode = catalog.Create
+	}
+	return nil
+}
+
 func parseBool(s string) (value, ok bool) {
 	switch strings.ToLower(strings.TrimSpace(s)) {
 	case "true", "1", "yes", "on":

@@ -273,6 +273,7 @@ func (t *tx) Delete(ctx context.Context, kind catalog.Kind, handles []int64) err
 	err := t.eachHandle(ctx, "delete items", deleteItems, kind, handles, func(st *statement, args []driver.NamedValue) error {
 		n, err := st.exec(args)
 		gone += n
+		t.items += int(n)
 		return err
 	})
 	if err == nil && gone != int64(len(handles)) {

@@ -122,6 +122,7 @@ func (t *tx) Insert(ctx context.Context, set store.Prepared) error {
 			if err := s.insert(&p.runs[i]); err != nil {
 				return err
 			}
+			t.items += p.runs[i].rows
 		}
 		return nil
 	})

@@ -22,6 +22,16 @@ type session struct {
 	args  []driver.NamedValue // reused by every statement that is not prepared elsewhere
 }
 
+// close gives the statements back, without which the driver's connection would
+// never really close.
+func (s *session) close() (err error) {
+	for _, st := range s.stmts {
+		err = errors.Join(err, st.run.Close())
+	}
+	clear(s.stmts)
+	return err
+}
+
 // shape names a statement that comes in several sizes.
 type shape struct {
 	text string // SQL with listMark where the list goes
@@ -73,6 +83,7 @@ func (s *session) add(v driver.Value) {
 
 // runner is what the driver's statements can do.
 type runner interface {
+	driver.Stmt
 	driver.StmtExecContext
 	driver.StmtQueryContext
 }

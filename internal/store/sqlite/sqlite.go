@@ -54,7 +54,7 @@ const (
 	// are moved into the file. With SQLite's own 1,000 a bulk load moves the hot
 	// pages of its indexes again and again and runs at little more than half
 	// the speed.
-	checkpointPages = 16384
+	checkpointPages = 32768
 	// walBytesKept bounds the log file once a burst that made it grow is over.
 	walBytesKept = 128 << 20
 	// readerCacheBytes is each reader's page cache.
@@ -67,6 +67,8 @@ type DB struct {
 	writer  *sql.DB
 	log     *slog.Logger
 	enqueue atomic.Pointer[Enqueue]
+	// checkpoints empties the write-ahead log beside the writer.
+	checkpoints *checkpointer
 	// session belongs to the writer's connection; whoever holds that connection
 	// may touch it.
 	session *session
@@ -88,7 +90,11 @@ func Open(ctx context.Context, path string, opt Options) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), writer.Close())
 	}
-	db := &DB{reader: reader{q: readers, pool: readers}, writer: writer, log: opt.Log}
+	side, err := openSide(path, opt)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), readers.Close(), writer.Close())
+	}
+	db := &DB{reader: reader{q: readers, pool: readers}, writer: writer, checkpoints: newCheckpointer(side, opt.Log), log: opt.Log}
 	if opt.Enqueue != nil {
 		db.BindEnqueue(opt.Enqueue)
 	}
@@ -130,6 +136,17 @@ func openReaders(path string, opt Options) (*sql.DB, error) {
 	return db, nil
 }
 
+// openSide opens the handle for checkpoints: they write, so no reader may do
+// them, and they must not wait for the writer.
+func openSide(path string, opt Options) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", dsn(path, "deferred", busyTimeout(opt), "synchronous(NORMAL)"))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
 // dsn names the file and the settings of each connection to it, in the order
 // they are applied: the busy timeout comes first, because setting the others
 // may already have to wait for another process.
@@ -162,7 +179,23 @@ func (db *DB) Writer() *sql.DB { return db.writer }
 // Health checks that the file can be read.
 func (db *DB) Health(ctx context.Context) error { return db.reader.Health(ctx) }
 
-// Close closes every connection. What was committed is in the file.
+// Close closes every connection, the writer's last: as the last one it moves
+// what is left in the write-ahead log into the file and removes the log.
 func (db *DB) Close() error {
-	return errors.Join(db.reader.pool.Close(), db.writer.Close())
+	return errors.Join(db.checkpoints.close(), db.reader.pool.Close(), db.closeWriter())
+}
+
+// closeWriter waits for the transaction under way.
+func (db *DB) closeWriter() error {
+	conn, err := db.writer.Conn(context.Background())
+	if err != nil {
+		return errors.Join(err, db.writer.Close())
+	}
+	err = conn.Raw(func(driverConn any) error {
+		if db.session == nil || db.session.conn != driverConn {
+			return nil
+		}
+		return db.session.close()
+	})
+	return errors.Join(err, conn.Close(), db.writer.Close())
 }

@@ -18,13 +18,14 @@ const (
 	// selectSilent finds the batches whose job has not been heard of since ?1.
 	// An import that has just changed its state is given the same time as a
 	// batch that has just moved: its batches' beats are of before a pause.
+	// CROSS keeps SQLite from going through all batches there ever were.
 	selectSilent = `SELECT i.ws, i.state, ` + batchColumns + `
-FROM import i JOIN batch b ON b.ws = i.ws AND b.import_no = i.no
+FROM import i INDEXED BY import_moving CROSS JOIN batch b ON b.ws = i.ws AND b.import_no = i.no
 WHERE ` + moving + ` AND i.updated_at < ?1 AND b.state IN ('queued', 'running') AND coalesce(b.beat, 0) < ?1`
 
 	// selectIdle finds the imports none of whose batches has a job, or moved
 	// since ?1.
-	selectIdle = `SELECT i.ws, i.state, i.no FROM import i
+	selectIdle = `SELECT i.ws, i.state, i.no FROM import i INDEXED BY import_moving
 WHERE ` + moving + ` AND i.updated_at < ?1
 	AND NOT EXISTS (SELECT 1 FROM batch b WHERE b.ws = i.ws AND b.import_no = i.no AND (b.state IN ('queued', 'running') OR b.beat >= ?1))`
 

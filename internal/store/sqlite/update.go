@@ -38,6 +38,7 @@ func (t *tx) Update(ctx context.Context, items []catalog.Item) error {
 				rekeyed = append(rekeyed, &items[i])
 			}
 		}
+		t.items += len(items)
 		return s.rekey(t.ws, rekeyed)
 	})
 }

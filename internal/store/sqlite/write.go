@@ -19,19 +19,27 @@ type tx struct {
 	sql  *sql.Tx
 	// over is why nothing more may be done and nothing may be committed.
 	over error
+	// items counts those written.
+	items int
 }
 
 var _ store.Tx = (*tx)(nil)
 
 // Write implements store.Store. fn must not call Write: there is one writer.
 func (db *DB) Write(ctx context.Context, ws store.WS, durable bool, fn func(store.Tx) error) error {
-	return db.transact(ctx, durable, func(conn *sql.Conn, stx *sql.Tx) error {
+	items := 0
+	err := db.transact(ctx, durable, func(conn *sql.Conn, stx *sql.Tx) error {
 		t := &tx{db: db, ws: ws, conn: conn, sql: stx}
 		if err := fn(t); err != nil {
 			return err
 		}
+		items = t.items
 		return t.over
 	})
+	if err == nil {
+		db.checkpoints.wrote(items)
+	}
+	return err
 }
 
 // transact runs fn in a transaction on the writer's connection.

@@ -23,7 +23,7 @@ import (
 // Run runs the suite. open returns an empty store that can enqueue jobs and is
 // closed by the test's end; it is called once for each test.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
-	for _, group := range [][]trial{workspaceTrials, importTrials, batchTrials, stalledTrials, pageTrials, itemTrials, keyTrials, listingTrials, writeTrials, togetherTrials, isolationTrials} {
+	for _, group := range [][]trial{workspaceTrials, importTrials, batchTrials, stalledTrials, pageTrials, itemTrials, keyTrials, listingTrials, modelTrials, writeTrials, togetherTrials, isolationTrials} {
 		for _, tr := range group {
 			t.Run(tr.name, func(t *testing.T) { tr.run(newWorld(t, open(t))) })
 		}

@@ -1,0 +1,62 @@
+package sqlite
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestPlans checks that the queries whose speed matters use the indexes made
+// for them, on a database whose planner knows nothing.
+func TestPlans(t *testing.T) {
+	db, err := Open(context.Background(), filepath.Join(t.TempDir(), "t.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	list := func(query string) string { return strings.Replace(query, listMark, parameters(500), 1) }
+	for name, c := range map[string]struct{ query, want string }{
+		"find by sku":    {list(findItems("sku", "item_sku")), "SEARCH item USING INDEX item_sku (ws=? AND kind=? AND sku=?)"},
+		"find by gtin":   {list(findItems("gtin", "item_gtin")), "SEARCH item USING INDEX item_gtin (ws=? AND kind=? AND gtin=?)"},
+		"find by id":     {list(findItems("id", "item_id")), "SEARCH item USING INDEX item_id (ws=? AND kind=? AND id=?)"},
+		"read":           {list(readItems), "SEARCH item USING INTEGER PRIMARY KEY (rowid=?)"},
+		"delete":         {list(deleteItems), "SEARCH item USING INTEGER PRIMARY KEY (rowid=?)"},
+		"update content": {updateContent, "SEARCH item USING INTEGER PRIMARY KEY (rowid=?)"},
+		"update whole":   {updateWhole, "SEARCH item USING INTEGER PRIMARY KEY (rowid=?)"},
+		"release keys":   {releaseKeys, "SEARCH item USING INTEGER PRIMARY KEY (rowid=?)"},
+		"count items":    {"SELECT count(*) FROM item INDEXED BY item_id WHERE ws = ? AND kind = ?", "SEARCH item USING COVERING INDEX item_id (ws=? AND kind=?)"},
+		"list items":     {"SELECT " + itemColumns + " FROM item INDEXED BY item_id WHERE ws = ? AND kind = ? AND id > ? ORDER BY id, kind", "SEARCH item USING INDEX item_id (ws=? AND kind=? AND id>?)"},
+		"pages":          {selectPages, "SEARCH page USING INDEX sqlite_autoindex_page_1 (ws=? AND import_no=? AND (pass,batch,seq)>(?,?,?))"},
+		"tallies":        {selectImports, "SEARCH b USING INDEX sqlite_autoindex_batch_1 (ws=? AND import_no=?)"},
+		"silent batches": {selectSilent, "SCAN i USING INDEX import_moving"},
+		"idle imports":   {selectIdle, "SCAN i USING INDEX import_moving"},
+	} {
+		if plan := explain(t, db, c.query); !strings.Contains(plan, c.want) || strings.Contains(plan, "TEMP B-TREE FOR ORDER BY") && name != "tallies" {
+			t.Errorf("%s: the plan is\n%swant %s", name, plan, c.want)
+		}
+	}
+}
+
+func explain(t *testing.T, db *DB, query string) string {
+	t.Helper()
+	args := make([]any, strings.Count(query, "?"))
+	rows, err := db.reader.pool.Query("EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatalf("%v in %s", err, query)
+	}
+	defer rows.Close()
+	var plan strings.Builder
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		plan.WriteString(detail + "\n")
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plan.String()
+}
