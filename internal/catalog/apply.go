@@ -104,7 +104,7 @@ func (m *merger) op(op *Op, old string) {
 
 func (m *merger) unset(op *Op, old string) {
 	if op.Field.Property.Required && op.Field.Locale == "" {
-		m.d.problem(m.c, Problem{Code: CodeMissingRequired, Severity: Error, Column: op.Field.Name,
+		m.d.problem(m.c, Problem{Code: CodeMissingRequired, Severity: Error, Column: m.d.f.heading(op.Field.Name),
 			Message: "A " + m.c.Kind.String() + " cannot be without " + op.Field.Name + "; give a value."})
 		m.failed = true
 		return
@@ -162,13 +162,13 @@ func (m *merger) money(op *Op, old string) (Value, bool) {
 		currency = c
 	}
 	if currency == "" {
-		m.d.problem(m.c, Problem{Code: CodeMissingCurrency, Severity: Error, Column: op.Field.Name, Value: op.Value.Text,
+		m.d.problem(m.c, Problem{Code: CodeMissingCurrency, Severity: Error, Column: m.d.f.heading(op.Field.Name), Value: op.Value.Text,
 			Message: "The amount has no currency; add a currency column, or set the source's default currency."})
 		return Value{}, false
 	}
 	text, p := FormatMoney(op.Value.Text, currency)
 	if p != nil {
-		p.Column = op.Field.Name
+		p.Column = m.d.f.heading(op.Field.Name)
 		m.d.problem(m.c, *p)
 		return Value{}, false
 	}
@@ -187,7 +187,7 @@ func (m *merger) fill(upTo string) {
 			m.w.name(p.Name)
 			m.w.b = Value{Type: p.Type, Text: p.Default}.AppendJSON(m.w.b)
 		case p.Required:
-			m.d.problem(m.c, Problem{Code: CodeMissingRequired, Severity: Error, Column: p.Name,
+			m.d.problem(m.c, Problem{Code: CodeMissingRequired, Severity: Error, Column: m.d.f.heading(p.Name),
 				Message: "A new " + m.c.Kind.String() + " needs a " + p.Name + "; give a value."})
 			m.failed = true
 		}

@@ -23,6 +23,9 @@ type Facts struct {
 	Now time.Time
 	// NewID returns an unused item id.
 	NewID func(Kind) string
+	// Heading names the column of the file that sets a field; nil where fields
+	// are their own headings.
+	Heading func(field string) string
 	// ImportNo names the import that decides.
 	ImportNo int64
 	// InFileOrder says that rows of one file may write one item repeatedly, in
@@ -139,7 +142,7 @@ func (d *decider) match(c *Change) (*Item, bool) {
 		items := d.w.Match(c.Kind, k)
 		switch {
 		case len(items) > 1:
-			d.fail(c, CodeAmbiguousMatch, k, "%s %s belongs to %d items; identify one of them by a key that is its own.", label(k.Field), shown(k), len(items))
+			d.fail(c, CodeAmbiguousMatch, k, "%s %s belongs to %d items; identify one of them by a key that is its own.", k.Field.Label(), k.Shown(), len(items))
 			return nil, false
 		case len(items) == 1:
 			return items[0], true
@@ -155,15 +158,15 @@ func (d *decider) allowed(c *Change, item *Item) bool {
 	switch {
 	case item == nil && (c.Mode == Update || c.Delete):
 		k := firstKey(c)
-		d.fail(c, CodeItemNotFound, k, "No %s has %s %s; create it first, or import in a mode that creates.", c.Kind, label(k.Field), shown(k))
+		d.fail(c, CodeItemNotFound, k, "No %s has %s %s; create it first, or import in a mode that creates.", c.Kind, k.Field.Label(), k.Shown())
 		return false
 	case item != nil && c.Mode == Create:
 		k := matchedKey(c, item)
-		d.fail(c, existingCode(k.Field), k, "A %s with %s %s is already in the catalog; import in a mode that updates, or remove the row.", c.Kind, label(k.Field), shown(k))
+		d.fail(c, existingCode(k.Field), k, "A %s with %s %s is already in the catalog; import in a mode that updates, or remove the row.", c.Kind, k.Field.Label(), k.Shown())
 		return false
 	case item != nil && item.ImportNo == d.f.ImportNo && item.Row != d.row(c).Row.Number && !d.f.InFileOrder && !d.ownGroup(item):
 		k := matchedKey(c, item)
-		d.fail(c, CodeSameItemInFile, k, "Row %d of this file already wrote the same %s (%s %s); keep one of the rows.", item.Row, c.Kind, label(k.Field), shown(k))
+		d.fail(c, CodeSameItemInFile, k, "Row %d of this file already wrote the same %s (%s %s); keep one of the rows.", item.Row, c.Kind, k.Field.Label(), k.Shown())
 		return false
 	}
 	return true
@@ -320,7 +323,7 @@ func (d *decider) keysFree(c *Change, after, before *Item) bool {
 				continue
 			}
 			d.fail(c, takenCode(f), Key{f, v}, "%s %s already belongs to another %s (%s); correct the value, or identify the row by that %s's own key.",
-				label(f), shown(Key{f, v}), c.Kind, describe(other), c.Kind)
+				f.Label(), Key{f, v}.Shown(), c.Kind, describe(other), c.Kind)
 			free = false
 		}
 	}
@@ -388,7 +391,7 @@ func (d *decider) changeFailed(i int) bool {
 }
 
 func (d *decider) fail(c *Change, code Code, k Key, format string, args ...any) {
-	d.problem(c, Problem{Code: code, Severity: Error, Column: columnOf(c, k.Field), Value: Shorten(k.Value), Message: fmt.Sprintf(format, args...)})
+	d.problem(c, Problem{Code: code, Severity: Error, Column: d.f.heading(propOf(k.Field)), Value: Shorten(k.Value), Message: fmt.Sprintf(format, args...)})
 }
 
 func (d *decider) problem(c *Change, p Problem) {
@@ -400,15 +403,12 @@ func (d *decider) problem(c *Change, p Problem) {
 	}
 }
 
-// columnOf names the column of a key by the property it stands for.
-func columnOf(c *Change, f KeyField) string {
-	prop := propOf(f)
-	for i := range c.Ops {
-		if c.Ops[i].Field.Property.Name == prop {
-			return prop
-		}
+// heading names the column of the file that sets a field.
+func (f *Facts) heading(field string) string {
+	if f.Heading == nil {
+		return field
 	}
-	return f.String()
+	return f.Heading(field)
 }
 
 func propOf(f KeyField) string {
@@ -421,20 +421,6 @@ func propOf(f KeyField) string {
 		return PropRef
 	case KeySlug:
 		return PropSlug
-	}
-	return "id"
-}
-
-func label(f KeyField) string {
-	switch f {
-	case KeySKU:
-		return "SKU"
-	case KeyGTIN:
-		return "EAN"
-	case KeyRef:
-		return "reference"
-	case KeySlug:
-		return "slug"
 	}
 	return "id"
 }
@@ -475,8 +461,8 @@ func matchedKey(c *Change, item *Item) Key {
 	return firstKey(c)
 }
 
-// shown is a key as people write it: a GTIN without the zeros in front.
-func shown(k Key) string {
+// Shown is a key as people write it: a GTIN without the zeros in front.
+func (k Key) Shown() string {
 	if k.Field == KeyGTIN {
 		return strings.TrimLeft(k.Value, "0")
 	}
@@ -488,7 +474,7 @@ func describe(it *Item) string {
 	case it.SKU != "":
 		return "SKU " + it.SKU
 	case it.GTIN != "":
-		return "EAN " + shown(Key{KeyGTIN, it.GTIN})
+		return "EAN " + Key{KeyGTIN, it.GTIN}.Shown()
 	}
 	return it.ID
 }

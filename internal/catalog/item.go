@@ -74,6 +74,19 @@ var keyNames = [...]string{"", "id", "sku", "gtin", "external_ref", "slug"}
 // String returns the key field's name as source definitions spell it.
 func (k KeyField) String() string { return keyNames[k] }
 
+// Label is the key field's name in sentences for people.
+func (k KeyField) Label() string {
+	switch k {
+	case KeySKU:
+		return "SKU"
+	case KeyGTIN:
+		return "EAN"
+	case KeyRef:
+		return "reference"
+	}
+	return k.String()
+}
+
 // ParseKeyField returns the key field named s, and whether there is one.
 func ParseKeyField(s string) (KeyField, bool) {
 	for i, n := range keyNames {

@@ -51,6 +51,7 @@ type chunkReader struct {
 	st         *started
 	dec        tabular.Decoder
 	mapper     source.Mapper
+	binding    *source.Binding
 	duplicates []duplicate
 	facts      *catalog.Facts
 	encoder    *ledger.Encoder
@@ -61,7 +62,7 @@ type chunkReader struct {
 }
 
 func (s *Service) newChunkReader(ctx context.Context, st *started, in *input) (*chunkReader, error) {
-	r := &chunkReader{svc: s, st: st, mapper: in.binding.Mapper(st.imp.Mode), facts: s.facts(&st.imp, in), encoder: ledger.NewEncoder()}
+	r := &chunkReader{svc: s, st: st, mapper: in.binding.Mapper(st.imp.Mode), binding: in.binding, facts: s.facts(&st.imp, in), encoder: ledger.NewEncoder()}
 	var err error
 	if r.dec, err = tabular.Open(in.file, &in.layout, section(&st.batch), s.cfg.Limits, nil); err != nil {
 		return nil, err
@@ -72,7 +73,7 @@ func (s *Service) newChunkReader(ctx context.Context, st *started, in *input) (*
 
 func (s *Service) facts(imp *store.Import, in *input) *catalog.Facts {
 	next := s.ids.run()
-	return &catalog.Facts{Schema: s.schema, Currency: in.ws.Currency, Now: s.now(), ImportNo: imp.No,
+	return &catalog.Facts{Schema: s.schema, Currency: in.ws.Currency, Now: s.now(), ImportNo: imp.No, Heading: in.binding.Heading,
 		NewID: func(catalog.Kind) string { return next() }}
 }
 
@@ -168,7 +169,7 @@ func (r *chunkReader) markDuplicates(g *catalog.Group) {
 			d := r.duplicates[0]
 			r.duplicates = r.duplicates[1:]
 			if d.row == row.Number {
-				row.Problems = append(row.Problems, d.problem(row))
+				row.Problems = append(row.Problems, d.problem(row, r.binding.KeyHeading(d.field)))
 			}
 		}
 		if catalog.HasErrors(row.Problems) {

@@ -154,8 +154,8 @@ func parseDuplicate(raw []byte) duplicate {
 
 // problem words the duplicate for its row (M4: the later row is an error that
 // names the first one's).
-func (d *duplicate) problem(row *catalog.Row) catalog.Problem {
-	p := catalog.Problem{Code: catalog.CodeDuplicateKeyInFile, Severity: catalog.Error, Column: d.field.String()}
+func (d *duplicate) problem(row *catalog.Row, heading string) catalog.Problem {
+	p := catalog.Problem{Code: catalog.CodeDuplicateKeyInFile, Severity: catalog.Error, Column: heading}
 	if d.field == catalog.KeySKU {
 		p.Code = catalog.CodeDuplicateSKUInFile
 	}
@@ -164,7 +164,7 @@ func (d *duplicate) problem(row *catalog.Row) catalog.Problem {
 			p.Value = k.Value
 		}
 	}
-	p.Message = fmt.Sprintf("%s %s was first used on row %d; keep one of the rows.", d.field, p.Value, d.first)
+	p.Message = fmt.Sprintf("%s %s was first used on row %d; keep one of the rows.", d.field.Label(), p.Value, d.first)
 	return p
 }
 

@@ -42,9 +42,10 @@ type column struct {
 
 // keyColumn is a column whose cells must be unique in the file.
 type keyColumn struct {
-	index int
-	field catalog.KeyField
-	hint  catalog.GTINHint
+	index   int
+	heading string
+	field   catalog.KeyField
+	hint    catalog.GTINHint
 }
 
 type blankRule uint8
@@ -208,7 +209,7 @@ func (b *Binding) resolve(header []string, chosen []choice, schema *catalog.Sche
 			}
 			continue
 		case fieldID:
-			b.addKey(c.index, catalog.KeyID, 0)
+			b.addKey(c.index, heading, catalog.KeyID, 0)
 			used[c.index] = true
 			continue
 		}
@@ -262,16 +263,43 @@ func (b *Binding) addColumn(c choice, heading string, schema *catalog.Schema, us
 		col.hint = catalog.GTINHintFor(heading)
 	}
 	if k := keyFieldOf(c.field); k != 0 && !(k == catalog.KeyGTIN && b.def.GTINShared) {
-		b.addKey(c.index, k, col.hint)
+		b.addKey(c.index, heading, k, col.hint)
 	}
 	b.columns = append(b.columns, col)
 	used[c.index] = true
 	return nil
 }
 
-func (b *Binding) addKey(index int, f catalog.KeyField, hint catalog.GTINHint) {
+// Heading names the column of the file that sets a field, or the field itself
+// when the file has none.
+func (b *Binding) Heading(field string) string {
+	if field == fieldID {
+		for _, k := range b.keys {
+			if k.field == catalog.KeyID {
+				return k.heading
+			}
+		}
+	}
+	i, found := slices.BinarySearchFunc(b.columns, field, func(c column, name string) int { return strings.Compare(c.field.Name, name) })
+	if !found {
+		return field
+	}
+	return b.columns[i].heading
+}
+
+// KeyHeading names the column of the file that holds a key.
+func (b *Binding) KeyHeading(f catalog.KeyField) string {
+	for _, k := range b.keys {
+		if k.field == f {
+			return k.heading
+		}
+	}
+	return f.String()
+}
+
+func (b *Binding) addKey(index int, heading string, f catalog.KeyField, hint catalog.GTINHint) {
 	if !slices.ContainsFunc(b.keys, func(k keyColumn) bool { return k.field == f }) {
-		b.keys = append(b.keys, keyColumn{index: index, field: f, hint: hint})
+		b.keys = append(b.keys, keyColumn{index: index, heading: heading, field: f, hint: hint})
 	}
 }
 

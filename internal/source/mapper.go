@@ -355,7 +355,7 @@ func (m *tableMapper) missingIdentifier() {
 	for _, f := range m.b.match {
 		for _, k := range m.b.keys {
 			if k.field == f {
-				headings = append(headings, m.headingOf(k))
+				headings = append(headings, k.heading)
 			}
 		}
 	}
@@ -365,15 +365,6 @@ func (m *tableMapper) missingIdentifier() {
 		p.Code, p.Message = catalog.CodeMissingSKU, "Column "+headings[0]+" is empty; give the SKU."
 	}
 	m.problems = append(m.problems, p)
-}
-
-func (m *tableMapper) headingOf(k keyColumn) string {
-	for i := range m.b.columns {
-		if m.b.columns[i].index == k.index {
-			return m.b.columns[i].heading
-		}
-	}
-	return k.field.String()
 }
 
 // Keys reads the record's unique keys without reporting problems: a key that
