@@ -97,7 +97,7 @@ func (d *csvDecoder) Next(rec *Record) error {
 	if d.err != nil {
 		return d.err
 	}
-	for d.pos.offset < d.size {
+	for d.pos.offset < d.end {
 		ok, err := d.record(rec)
 		if err != nil {
 			d.err = fmt.Errorf("read records at byte %d: %w", d.base+int64(len(d.s)), err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -94,6 +95,56 @@ func TestDecodeDoesNotAllocatePerCell(t *testing.T) {
 	if perRow := (many - few) / 40000; perRow > 0.01 {
 		t.Errorf("%.3f allocations a row, want one a window", perRow)
 	}
+}
+
+// endless is a file of one line again and again.
+type endless struct {
+	line string
+	size int64
+}
+
+func (e endless) Size() int64 { return e.size }
+
+func (e endless) ReadAt(p []byte, off int64) (int, error) {
+	p = p[:min(int64(len(p)), e.size-off)]
+	for n := 0; n < len(p); {
+		n += copy(p[n:], e.line[(off+int64(n))%int64(len(e.line)):])
+	}
+	return len(p), nil
+}
+
+// TestDecodeHoldsLittle reads a file of which every cell has to be written anew,
+// and checks what is still alive behind it, a cell of its end included.
+func TestDecodeHoldsLittle(t *testing.T) {
+	const bound = 8 << 20
+	layout := &tabular.Layout{Format: tabular.CSV, Encoding: tabular.Windows1252, Delimiter: ",", RecordEnd: "\n", Header: make([]string, 2)}
+	src := endless{line: "\"caf\xe9 \"\"noir\"\"\",\"gr\xfcn\"\n", size: 4 * bound}
+	before := heap()
+	dec, err := tabular.Open(src, layout, tabular.Section{Length: -1}, tabular.Limits{}, nil)
+	var rec tabular.Record
+	var cell string
+	for err == nil {
+		if err = dec.Next(&rec); err == nil {
+			cell = rec.Cells[0]
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	if held := heap() - before; held > bound {
+		t.Errorf("a decoder that read %d bytes holds %d", src.size, held)
+	}
+	if cell == "" {
+		t.Error("the last record has an empty cell")
+	}
+	runtime.KeepAlive(dec)
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // BenchmarkUnclosedQuotes reads a file of quotes that never close, which takes

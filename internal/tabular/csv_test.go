@@ -1,6 +1,7 @@
 package tabular_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,6 +68,7 @@ var ruleCases = []ruleCase{
 	{name: "every line unclosed", text: "\"a\n\"b\n\"c\n", want: []string{"unclosed_quote: a", "unclosed_quote: b", "unclosed_quote: c"}},
 	{name: "closed within the bound", lim: tabular.Limits{RecordBytes: 8}, text: "\"23\n567\"\nx\n", want: []string{"23\n567", "x"}},
 	{name: "closed behind the bound", lim: tabular.Limits{RecordBytes: 7}, text: "\"23\n567\"\nx\n", want: []string{"unclosed_quote: 23", "567\"", "x"}},
+	{name: "a quote at the very bound of another", lim: tabular.Limits{RecordBytes: 4}, text: "\"ab\n\"\nx\n", want: []string{"unclosed_quote: ab", "unclosed_quote: ", "x"}},
 	{name: "unclosed in a line beyond the bound", lim: tabular.Limits{RecordBytes: 4}, text: "1,\"345678\nx\n", want: []string{"unclosed_quote: 1|3", "x"}},
 
 	{name: "just as large as a record may be", lim: tabular.Limits{RecordBytes: 4}, text: "1234\r\n1,34\n12\n", want: []string{"1234", "1|34", "12"}},
@@ -80,6 +82,8 @@ var ruleCases = []ruleCase{
 	{name: "the character that stands for none", text: "a,\ufffd\n", want: []string{"a|\ufffd"}},
 	{name: "nul", text: "a,b\n1,\x00\n3,4\n", want: []string{"a|b", "invalid_record: 1|\x00", "3|4"}},
 	{name: "other letters", text: "é,漢字,🙂\n", want: []string{"é|漢字|🙂"}},
+
+	{name: "letters with a delimiter's bits", text: "Ьaaaaaaa,bbbbbЬb\n", want: []string{"Ьaaaaaaa|bbbbbЬb"}},
 
 	{name: "nothing", text: "", want: nil},
 	{name: "only blank lines", text: "\n \n\r\n", want: nil},
@@ -115,5 +119,33 @@ func TestDecodeRules(t *testing.T) {
 				t.Errorf("records (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestDecodeLines checks on which physical line each record begins, and its
+// number, past everything that takes more lines or fewer numbers.
+func TestDecodeLines(t *testing.T) {
+	small := tabular.Limits{RecordBytes: 8}
+	for _, c := range []struct {
+		ruleCase
+		lines, numbers []int64
+	}{
+		{ruleCase{text: "a\n\n\"b\nb\r\nb\"\r\nc\rc\nd"}, []int64{1, 3, 6, 7}, []int64{1, 3, 4, 5}},
+		{ruleCase{cr: true, text: "a\r\r\"b\rb\r\nb\nb\"\rc\r\nd\ne"}, []int64{1, 3, 7, 8, 9}, []int64{1, 3, 4, 5, 6}},
+		{ruleCase{cr: true, text: "\"b\rb\"\rc"}, []int64{1, 3}, []int64{1, 2}},
+		{ruleCase{text: "\"a\nb\",\"c\nd\ne"}, []int64{1, 3, 4}, []int64{1, 2, 3}},
+		{ruleCase{lim: small, text: "1,2,3,4,5,\"6\n7\",\"\n\n\",8\nx\n"}, []int64{1, 5}, []int64{1, 2}},
+		{ruleCase{lim: small, text: "1,2,3,4,5,\"6\n7\",\"bcdefghijk\nx\n"}, []int64{1, 3}, []int64{1, 2}},
+		{ruleCase{lim: small, text: "\"\n\",\"\n123456789\n\"x\n"}, []int64{1, 3, 4}, []int64{1, 2, 3}},
+		{ruleCase{lim: small, cr: true, text: "1,2,3,4,5,\"6\r7\r\n8\",\"\n\"\r\nx\r"}, []int64{1, 5}, []int64{1, 2}},
+	} {
+		rows := tabulartest.Run(t, tabulartest.File{Data: []byte(c.text), Layout: c.layout(), Limits: c.lim})
+		var lines, numbers []int64
+		for _, r := range rows {
+			lines, numbers = append(lines, r.Line), append(numbers, r.Number)
+		}
+		if !slices.Equal(lines, c.lines) || !slices.Equal(numbers, c.numbers) {
+			t.Errorf("%q: records on lines %d with numbers %d, want %d and %d", c.text, lines, numbers, c.lines, c.numbers)
+		}
 	}
 }
