@@ -8,40 +8,24 @@ import (
 	"slices"
 
 	"tallyman/internal/catalog"
-	"tallyman/internal/ledger"
 	"tallyman/internal/source"
-	"tallyman/internal/store"
 	"tallyman/internal/tabular"
 )
 
-// A chunk is the rows of one transaction. Both bounds keep memory and the time
-// that a pause may take small, whatever the rows are.
-const (
-	chunkRows  = 2000
-	chunkBytes = 4 << 20
-)
+// chunkBytes bounds a chunk beside Config.ChunkRows. Both keep memory and the
+// time that a pause may take small, whatever the rows are.
+const chunkBytes = 8 << 20
 
-// chunk is the rows of one transaction, decoded and mapped, and what is known
-// of their outcome before the store is asked.
+// chunk is the rows of one transaction, decoded and mapped, and what was
+// decided of them before it.
 type chunk struct {
 	groups []catalog.Group
 	rows   int
 	// next is where the chunk behind it begins.
 	next mark
-	// guess is the chunk decided as if none of its items existed. Because Decide
-	// is pure the decisions hold if that turns out true. nil if nobody guessed.
-	guess *guess
-}
-
-// guess is a chunk decided, encoded and prepared ahead of its transaction.
-type guess struct {
-	decisions catalog.Decisions
-	prepared  store.Prepared
-	creates   int
-	page      ledger.Page
-	// doubtful are the keys of rows that failed under the guess but might not
-	// have, did their item exist.
-	doubtful lookups
+	// verdict is the chunk decided ahead of its transaction; nil if it is to be
+	// decided within it.
+	verdict *verdict
 }
 
 // chunkReader turns what is left of a batch into chunks. It runs beside the
@@ -53,8 +37,7 @@ type chunkReader struct {
 	mapper     source.Mapper
 	binding    *source.Binding
 	duplicates []duplicate
-	facts      *catalog.Facts
-	encoder    *ledger.Encoder
+	decider    *decider
 	rec        tabular.Record
 	// ahead says that rec is read already and begins the next group.
 	ahead bool
@@ -62,7 +45,7 @@ type chunkReader struct {
 }
 
 func (s *Service) newChunkReader(ctx context.Context, st *started, in *input) (*chunkReader, error) {
-	r := &chunkReader{svc: s, st: st, mapper: in.binding.Mapper(st.imp.Mode), binding: in.binding, facts: s.facts(&st.imp, in), encoder: ledger.NewEncoder()}
+	r := &chunkReader{svc: s, st: st, mapper: in.binding.Mapper(st.imp.Mode), binding: in.binding, decider: s.newDecider(&st.imp, in)}
 	var err error
 	if r.dec, err = tabular.Open(in.file, &in.layout, section(&st.batch), s.cfg.Limits, nil); err != nil {
 		return nil, err
@@ -71,22 +54,28 @@ func (s *Service) newChunkReader(ctx context.Context, st *started, in *input) (*
 	return r, err
 }
 
-func (s *Service) facts(imp *store.Import, in *input) *catalog.Facts {
-	next := s.ids.run()
-	return &catalog.Facts{Schema: s.schema, Currency: in.ws.Currency, Now: s.now(), ImportNo: imp.No, Heading: in.binding.Heading,
-		NewID: func(catalog.Kind) string { return next() }}
+// read returns the next chunk, decided ahead where that pays, or nil after the
+// last one.
+func (r *chunkReader) read(ctx context.Context) (*chunk, error) {
+	c, err := r.decode()
+	if c == nil || err != nil {
+		return nil, err
+	}
+	c.verdict, err = r.decider.ahead(ctx, c)
+	return c, err
 }
 
-// read returns the next chunk, or nil after the last one.
-func (r *chunkReader) read(guessing bool) (*chunk, error) {
+// decode reads and maps the records of the next chunk.
+func (r *chunkReader) decode() (*chunk, error) {
 	if r.done {
 		return nil, nil
 	}
-	c := &chunk{groups: make([]catalog.Group, 0, chunkRows)}
-	rows := make([]catalog.Row, 0, chunkRows)
-	changes := make([]catalog.Change, 0, chunkRows)
+	most := r.svc.cfg.ChunkRows
+	c := &chunk{groups: make([]catalog.Group, 0, most)}
+	rows := make([]catalog.Row, 0, most)
+	changes := make([]catalog.Change, 0, most)
 	begin, _, _ := r.dec.Position()
-	for c.rows < chunkRows {
+	for c.rows < most {
 		if err := r.record(); errors.Is(err, io.EOF) {
 			r.done = true
 			break
@@ -112,9 +101,6 @@ func (r *chunkReader) read(guessing bool) (*chunk, error) {
 	}
 	if c.rows == 0 {
 		return nil, nil
-	}
-	if guessing {
-		c.guess = r.guess(c)
 	}
 	return c, nil
 }
@@ -176,94 +162,4 @@ func (r *chunkReader) markDuplicates(g *catalog.Group) {
 			g.Changes = slices.DeleteFunc(g.Changes, func(c catalog.Change) bool { return c.Row == i })
 		}
 	}
-}
-
-// guess decides the chunk as if none of its items existed, and prepares all
-// that the transaction then needs.
-func (r *chunkReader) guess(c *chunk) *guess {
-	g := &guess{}
-	w := newWorld()
-	for i := range c.groups {
-		before := len(g.decisions.Writes)
-		catalog.Decide(&c.groups[i], w, r.facts, &g.decisions)
-		w.apply(g.decisions.Writes[before:])
-	}
-	n := 0
-	for i := range c.groups {
-		for j := range c.groups[i].Changes {
-			ch := &c.groups[i].Changes[j]
-			if g.decisions.Rows[n+ch.Row].Outcome == catalog.Failed {
-				g.doubtful.addMatch(ch)
-			}
-		}
-		n += len(c.groups[i].Rows)
-	}
-	creates := creations(g.decisions.Writes)
-	g.creates = len(creates)
-	g.prepared = r.svc.cfg.Store.Prepare(r.st.imp.WS, creates)
-	g.page = r.svc.encode(r.encoder, &g.decisions)
-	return g
-}
-
-// creations lists the new items sorted by their keys, which is the order that
-// the store's indexes and locks want.
-func creations(writes []catalog.Write) []catalog.Item {
-	items := make([]catalog.Item, 0, len(writes))
-	for i := range writes {
-		if writes[i].Outcome == catalog.Created {
-			items = append(items, writes[i].After)
-		}
-	}
-	slices.SortFunc(items, func(a, b catalog.Item) int {
-		if a.GTIN != b.GTIN {
-			return compare(a.GTIN, b.GTIN)
-		}
-		return compare(a.SKU, b.SKU)
-	})
-	return items
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-// encode makes the page of a chunk's decisions; its key is filled in later.
-func (s *Service) encode(e *ledger.Encoder, d *catalog.Decisions) ledger.Page {
-	entries := make([]ledger.Entry, len(d.Rows))
-	for i := range d.Rows {
-		r := &d.Rows[i]
-		entries[i] = ledger.Entry{Row: r.Row.Number, Outcome: r.Outcome, ItemID: r.ItemID}
-		if len(r.Row.Problems) > 0 {
-			entries[i].Line, entries[i].Problems, entries[i].Ident = r.Row.Line, r.Row.Problems, r.Row.Ident
-		}
-	}
-	var images []ledger.Image
-	if len(d.Writes) > 0 {
-		images = make([]ledger.Image, len(d.Writes))
-	}
-	for i := range d.Writes {
-		images[i] = image(&d.Writes[i])
-	}
-	var p ledger.Page
-	e.Encode(&p, entries, images)
-	return p
-}
-
-// image is what a write did, as the ledger keeps it.
-func image(w *catalog.Write) ledger.Image {
-	im := ledger.Image{Row: w.Row, Kind: w.After.Kind, ItemID: w.After.ID, Outcome: w.Outcome, Changes: w.Changes}
-	if b := w.Before; b != nil {
-		im.Version, im.ImportNo, im.LastRow, im.Hash = b.Version, b.ImportNo, b.Row, b.Hash
-		im.Live, im.LiveChanged = b.Live, b.Live != w.After.Live
-		if w.Outcome == catalog.Deleted {
-			im.Doc = b.Doc
-		}
-	}
-	return im
 }

@@ -154,8 +154,17 @@ func (s *Service) Sweep(ctx context.Context, age time.Duration) error {
 	if err != nil {
 		return err
 	}
+	kicked := make(map[importKey]bool)
 	for i := range stalled {
 		st := &stalled[i]
+		if st.Batch.No == 0 || st.Batch.State == store.BatchWaiting {
+			// One kick gives jobs to as many waiting batches as may have one.
+			key := importKey{st.WS, st.Batch.ImportNo}
+			if kicked[key] {
+				continue
+			}
+			kicked[key], st.Batch.No = true, 0
+		}
 		// A queued job may wait long behind others; a running one that does not
 		// beat is dead, whatever the engine thinks.
 		if st.Batch.State == store.BatchQueued && live[st.Batch.JobID] {

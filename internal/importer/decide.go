@@ -4,58 +4,244 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
 
-// decided decides a chunk with the items it touches read, writes what differs
-// and returns the page.
-func (w *chunkWriter) decided(ctx context.Context, tx store.Tx, c *chunk) (*ledger.Page, error) {
-	w.facts.Now = w.svc.now()
+// verdict is a chunk decided: what its transaction has to write. Because Decide
+// is pure, a chunk may be decided ahead of its transaction, on items read
+// beside it or on none at all; the transaction notices when that no longer
+// holds, and the chunk is decided again within it.
+type verdict struct {
+	decisions catalog.Decisions
+	creates   store.Prepared // nil for none
+	updates   []catalog.Item // in the order of their handles
+	deletes   map[catalog.Kind][]int64
+	// page gives the encoded page, whose key is not filled in yet.
+	page func() *ledger.Page
+	// doubtful are the keys of rows that failed as new items, in a chunk decided
+	// as if there were no others: if one has an item, the verdict is void.
+	doubtful lookups
+	// fresh says that the rows were all new, so that the next chunk may be
+	// decided as if its items did not exist.
+	fresh bool
+}
+
+// decider decides the chunks of one batch. It is not safe for concurrent use.
+type decider struct {
+	svc     *Service
+	imp     *store.Import
+	facts   *catalog.Facts
+	encoder *ledger.Encoder
+}
+
+func (s *Service) newDecider(imp *store.Import, in *input) *decider {
+	next := s.ids.run()
+	return &decider{svc: s, imp: imp, encoder: ledger.NewEncoder(),
+		facts: &catalog.Facts{Schema: s.schema, Currency: in.ws.Currency, ImportNo: imp.No, Heading: in.binding.Heading,
+			NewID: func(catalog.Kind) string { return next() }}}
+}
+
+// ahead decides a chunk before its transaction: as if none of its items
+// existed while an import goes on making new ones, else on the items that are
+// committed now, where the store can read them beside its writer. It returns
+// nil where it cannot.
+func (d *decider) ahead(ctx context.Context, c *chunk) (v *verdict, err error) {
+	if d.svc.fresh.get(d.imp.WS, d.imp.No) {
+		return d.assumingNew(c), nil
+	}
+	_, err = d.svc.cfg.Store.Ahead(ctx, d.imp.WS, func(items store.ItemReader) error {
+		v, err = d.decide(ctx, items, c)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("decide ahead: %w", err)
+	}
+	if v != nil {
+		v.page()
+	}
+	return v, nil
+}
+
+// assumingNew decides the chunk as if none of its items existed.
+func (d *decider) assumingNew(c *chunk) *verdict {
+	d.facts.Now = d.svc.now()
+	v := &verdict{fresh: true}
+	w := newWorld()
+	for i := range c.groups {
+		before, first := len(v.decisions.Writes), len(v.decisions.Rows)
+		g := &c.groups[i]
+		catalog.Decide(g, w, d.facts, &v.decisions)
+		w.apply(v.decisions.Writes[before:])
+		for j := range g.Changes {
+			if v.decisions.Rows[first+g.Changes[j].Row].Outcome == catalog.Failed {
+				v.doubtful.addMatch(&g.Changes[j])
+			}
+		}
+	}
+	d.seal(v)
+	v.page()
+	return v
+}
+
+// decide decides a chunk on the items that the reader shows.
+func (d *decider) decide(ctx context.Context, items store.ItemReader, c *chunk) (*verdict, error) {
+	d.facts.Now = d.svc.now()
 	k := &known{chunk: c, world: newWorld(), found: make(map[worldKey][]store.Found)}
-	if err := k.read(ctx, tx, w.st.imp.No); err != nil {
+	if err := k.read(ctx, items, d.imp.No); err != nil {
 		return nil, err
 	}
-	var d catalog.Decisions
+	v := &verdict{}
 	for i := range c.groups {
 		if k.unchanged[i] {
-			k.takeUnchanged(i, &d)
+			k.takeUnchanged(i, &v.decisions)
 			continue
 		}
-		before := len(d.Writes)
-		catalog.Decide(&c.groups[i], k.world, w.facts, &d)
-		k.world.apply(d.Writes[before:])
+		before := len(v.decisions.Writes)
+		catalog.Decide(&c.groups[i], k.world, d.facts, &v.decisions)
+		k.world.apply(v.decisions.Writes[before:])
 	}
-	writes := coalesce(d.Writes)
-	page := make(chan ledger.Page, 1)
-	go func() { page <- w.svc.encode(w.encoder, &d) }()
-	err := w.store(ctx, tx, writes)
-	p := <-page
-	if err != nil {
-		return nil, err
+	v.fresh = allNew(c, &v.decisions)
+	d.seal(v)
+	return v, nil
+}
+
+// seal works out what is to be written, and starts encoding the page beside it.
+func (d *decider) seal(v *verdict) {
+	encoded := make(chan *ledger.Page, 1)
+	go func() { encoded <- encode(d.encoder, &v.decisions) }()
+	var page *ledger.Page
+	v.page = func() *ledger.Page {
+		if page == nil {
+			page = <-encoded
+		}
+		return page
 	}
-	w.svc.fresh.set(w.st.imp.WS, w.st.imp.No, w.allNew(c, &p))
-	return &p, nil
+	writes := coalesce(v.decisions.Writes)
+	for i := range writes {
+		switch writes[i].Outcome {
+		case catalog.Updated:
+			v.updates = append(v.updates, writes[i].After)
+		case catalog.Deleted:
+			if v.deletes == nil {
+				v.deletes = make(map[catalog.Kind][]int64)
+			}
+			v.deletes[writes[i].After.Kind] = append(v.deletes[writes[i].After.Kind], writes[i].Before.Handle)
+		}
+	}
+	slices.SortFunc(v.updates, func(a, b catalog.Item) int { return int(min(max(a.Handle-b.Handle, -1), 1)) })
+	if creates := creations(writes); len(creates) > 0 {
+		v.creates = d.svc.cfg.Store.Prepare(d.imp.WS, creates)
+	}
+}
+
+// store writes a verdict's items, each kind of write in one go.
+func (v *verdict) store(ctx context.Context, tx store.Tx) error {
+	for _, kind := range catalog.Kinds() {
+		if handles := v.deletes[kind]; len(handles) > 0 {
+			slices.Sort(handles)
+			if err := tx.Delete(ctx, kind, handles); err != nil {
+				return fmt.Errorf("delete items: %w", err)
+			}
+		}
+	}
+	if len(v.updates) > 0 {
+		if err := tx.Update(ctx, v.updates); err != nil {
+			return fmt.Errorf("update items: %w", err)
+		}
+	}
+	if v.creates != nil {
+		if err := tx.Insert(ctx, v.creates); err != nil {
+			return fmt.Errorf("insert items: %w", err)
+		}
+	}
+	return nil
+}
+
+// holds reports whether a verdict that assumed new items still may be right:
+// no row that failed as a new item has one.
+func (v *verdict) holds(ctx context.Context, tx store.Tx) (bool, error) {
+	exists := false
+	err := v.doubtful.find(ctx, tx, func(lookup, string, store.Found) { exists = true })
+	return !exists, err
 }
 
 // allNew reports whether every row of the chunk that reached an item made it,
-// in a mode and with keys that let the next chunk be guessed.
-func (w *chunkWriter) allNew(c *chunk, p *ledger.Page) bool {
-	if p.Tally.Created == 0 || p.Tally.Created+p.Tally.Failed+p.Tally.Skipped != p.Tally.Rows() {
-		return false
+// in a mode and with keys that let the next chunk be decided as if it were so
+// too: a key that the store does not keep unique would not be noticed.
+func allNew(c *chunk, d *catalog.Decisions) bool {
+	created := false
+	for i := range d.Rows {
+		switch d.Rows[i].Outcome {
+		case catalog.Created:
+			created = true
+		case catalog.Failed, catalog.Skipped:
+		default:
+			return false
+		}
 	}
 	for i := range c.groups {
 		for j := range c.groups[i].Changes {
 			ch := &c.groups[i].Changes[j]
-			// A key that the store does not keep unique would not be noticed.
 			if ch.Mode == catalog.Update || ch.Delete || ch.GTINShared {
 				return false
 			}
 		}
 	}
-	return true
+	return created
+}
+
+// creations lists the new items sorted by their keys, which is the order that
+// the store's indexes and locks want.
+func creations(writes []catalog.Write) []catalog.Item {
+	var items []catalog.Item
+	for i := range writes {
+		if writes[i].Outcome == catalog.Created {
+			items = append(items, writes[i].After)
+		}
+	}
+	slices.SortFunc(items, func(a, b catalog.Item) int {
+		if a.GTIN != b.GTIN {
+			return strings.Compare(a.GTIN, b.GTIN)
+		}
+		return strings.Compare(a.SKU, b.SKU)
+	})
+	return items
+}
+
+// encode makes the page of a chunk's decisions; its key is filled in later.
+func encode(e *ledger.Encoder, d *catalog.Decisions) *ledger.Page {
+	entries := make([]ledger.Entry, len(d.Rows))
+	for i := range d.Rows {
+		r := &d.Rows[i]
+		entries[i] = ledger.Entry{Row: r.Row.Number, Outcome: r.Outcome, ItemID: r.ItemID}
+		if len(r.Row.Problems) > 0 {
+			entries[i].Line, entries[i].Problems, entries[i].Ident = r.Row.Line, r.Row.Problems, r.Row.Ident
+		}
+	}
+	images := make([]ledger.Image, len(d.Writes))
+	for i := range d.Writes {
+		images[i] = image(&d.Writes[i])
+	}
+	p := &ledger.Page{}
+	e.Encode(p, entries, images)
+	return p
+}
+
+// image is what a write did, as the ledger keeps it.
+func image(w *catalog.Write) ledger.Image {
+	im := ledger.Image{Row: w.Row, Kind: w.After.Kind, ItemID: w.After.ID, Outcome: w.Outcome, Changes: w.Changes}
+	if b := w.Before; b != nil {
+		im.Version, im.ImportNo, im.LastRow, im.Hash = b.Version, b.ImportNo, b.Row, b.Hash
+		im.Live, im.LiveChanged = b.Live, b.Live != w.After.Live
+		if w.Outcome == catalog.Deleted {
+			im.Doc = b.Doc
+		}
+	}
+	return im
 }
 
 // coalesce joins several writes of one item in a chunk into one, so that the
@@ -101,42 +287,7 @@ func joinWrites(a, b catalog.Write) catalog.Write {
 	return j
 }
 
-// store writes a chunk's items, each kind of write in one go and in the order
-// of keys.
-func (w *chunkWriter) store(ctx context.Context, tx store.Tx, writes []catalog.Write) error {
-	var updates []catalog.Item
-	deletes := make(map[catalog.Kind][]int64)
-	for i := range writes {
-		switch writes[i].Outcome {
-		case catalog.Updated:
-			updates = append(updates, writes[i].After)
-		case catalog.Deleted:
-			deletes[writes[i].After.Kind] = append(deletes[writes[i].After.Kind], writes[i].Before.Handle)
-		}
-	}
-	for _, kind := range catalog.Kinds() {
-		if handles := deletes[kind]; len(handles) > 0 {
-			slices.Sort(handles)
-			if err := tx.Delete(ctx, kind, handles); err != nil {
-				return fmt.Errorf("delete items: %w", err)
-			}
-		}
-	}
-	if len(updates) > 0 {
-		slices.SortFunc(updates, func(a, b catalog.Item) int { return int(min(max(a.Handle-b.Handle, -1), 1)) })
-		if err := tx.Update(ctx, updates); err != nil {
-			return fmt.Errorf("update items: %w", err)
-		}
-	}
-	if creates := creations(writes); len(creates) > 0 {
-		if err := tx.Insert(ctx, w.svc.cfg.Store.Prepare(w.st.imp.WS, creates)); err != nil {
-			return fmt.Errorf("insert items: %w", err)
-		}
-	}
-	return nil
-}
-
-// known is what a chunk's transaction found out about the items it touches.
+// known is what was found out about the items that a chunk touches.
 type known struct {
 	chunk *chunk
 	world *world
@@ -150,14 +301,14 @@ type known struct {
 // read looks the chunk's keys up and reads what must be read: first the match
 // keys; then the items that differ; then, for items that are made or whose keys
 // change, who owns those keys.
-func (k *known) read(ctx context.Context, tx store.Tx, importNo int64) error {
+func (k *known) read(ctx context.Context, items store.ItemReader, importNo int64) error {
 	var match lookups
 	for i := range k.chunk.groups {
 		for j := range k.chunk.groups[i].Changes {
 			match.addMatch(&k.chunk.groups[i].Changes[j])
 		}
 	}
-	if err := match.find(ctx, tx, k.note); err != nil {
+	if err := match.find(ctx, items, k.note); err != nil {
 		return err
 	}
 	k.unchanged = make([]bool, len(k.chunk.groups))
@@ -172,11 +323,11 @@ func (k *known) read(ctx context.Context, tx store.Tx, importNo int64) error {
 			k.need(&g.Changes[j], handles, &owners)
 		}
 	}
-	if err := k.readItems(ctx, tx, handles); err != nil {
+	if err := k.readItems(ctx, items, handles); err != nil {
 		return err
 	}
 	k.dropOwned(&owners)
-	return owners.find(ctx, tx, k.noteOwner)
+	return owners.find(ctx, items, k.noteOwner)
 }
 
 func (k *known) note(at lookup, key string, f store.Found) {
@@ -244,14 +395,14 @@ func (k *known) need(c *catalog.Change, handles map[catalog.Kind][]int64, owners
 	}
 }
 
-func (k *known) readItems(ctx context.Context, tx store.Tx, handles map[catalog.Kind][]int64) error {
+func (k *known) readItems(ctx context.Context, from store.ItemReader, handles map[catalog.Kind][]int64) error {
 	for _, kind := range catalog.Kinds() {
 		hs := handles[kind]
 		if len(hs) == 0 {
 			continue
 		}
 		slices.Sort(hs)
-		items, err := tx.Read(ctx, kind, slices.Compact(hs))
+		items, err := from.Read(ctx, kind, slices.Compact(hs))
 		if err != nil {
 			return fmt.Errorf("read items: %w", err)
 		}

@@ -1,9 +1,11 @@
 package importer_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -354,12 +356,19 @@ func TestRefusedUploadsAreListed(t *testing.T) {
 		{"nokey.csv", "colour,size\nred,1\n", "header_mismatch"},
 		{"book.xlsx", "PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\x00!\x00[Content_Types].xml", "unsupported_format"},
 		{"list.json", `[{"sku":"A"}]`, "unsupported_format"},
+		{"spooled.csv", "\xff\xfec\x00,\x00s\x00\r\x00\n\x00a\x00,\x00b\x00\r\x00\n\x00", "header_mismatch"},
 	}
+	ids := map[string]string{}
 	for _, c := range cases {
 		_, err := s.begin(c.name, c.content, importer.Options{})
 		if f := catalog.AsFault(err); f == nil || f.Code != c.code {
 			t.Errorf("%s: %v, want %s", c.name, err, c.code)
 		}
+		var r *importer.Refusal
+		if !errors.As(err, &r) {
+			t.Fatalf("%s: %v is no refusal", c.name, err)
+		}
+		ids[c.name] = r.Import.ID
 	}
 	list, total, err := s.svc.Imports(ctx, s.ws, store.ImportFilter{State: store.Refused}, store.Range{})
 	if err != nil || total != len(cases) {
@@ -367,6 +376,9 @@ func TestRefusedUploadsAreListed(t *testing.T) {
 	}
 	for i, imp := range list {
 		want := cases[len(cases)-1-i]
+		if imp.ID != ids[imp.SourceName] {
+			t.Errorf("%s is listed as %s, the refusal said %s", imp.SourceName, imp.ID, ids[imp.SourceName])
+		}
 		if imp.SourceName != want.name || imp.FaultCode != want.code || imp.FaultMessage == "" {
 			t.Errorf("listed: %s %s %q, want %s %s", imp.SourceName, imp.FaultCode, imp.FaultMessage, want.name, want.code)
 		}
@@ -374,5 +386,32 @@ func TestRefusedUploadsAreListed(t *testing.T) {
 	left := 0
 	if err := s.files.List(ctx, "", func(filesInfo) error { left++; return nil }); err != nil || left != 0 {
 		t.Errorf("%d files of refused uploads are left (%v)", left, err)
+	}
+}
+
+// full is a store that takes no more.
+type full struct{ store.Store }
+
+var errFull = errors.New("disk full")
+
+func (full) Write(context.Context, store.WS, bool, func(store.Tx) error) error { return errFull }
+
+// A refusal that cannot be recorded is told all the same, and why it is not
+// listed stands in the log.
+func TestARefusalThatCannotBeRecordedIsTold(t *testing.T) {
+	var log bytes.Buffer
+	s := newIdleStack(t, func(c *importer.Config) {
+		c.Store, c.Log = full{c.Store}, slog.New(slog.NewTextHandler(&log, nil))
+	})
+	for name, content := range map[string]string{"empty.csv": "", "nokey.csv": "colour,size\nred,1\n"} {
+		log.Reset()
+		_, err := s.begin(name, content, importer.Options{})
+		var r *importer.Refusal
+		if errors.As(err, &r) || catalog.AsFault(err) == nil || !errors.Is(err, errFull) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !strings.Contains(log.String(), "disk full") {
+			t.Errorf("%s: the log says %q", name, &log)
+		}
 	}
 }

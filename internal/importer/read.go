@@ -87,7 +87,8 @@ func (s *Service) Problems(ctx context.Context, ws store.Workspace, id string, f
 
 // withProblems leaves out pages on which the filter can select nothing.
 func withProblems(f ProblemFilter) store.PageFilter {
-	return store.PageFilter{ErrorsOnly: !f.Warnings, ProblemsOnly: f.Warnings}
+	errorsOnly := f.Severities == ledger.ErrorsOnly
+	return store.PageFilter{ErrorsOnly: errorsOnly, ProblemsOnly: !errorsOnly}
 }
 
 func (s *Service) pages(ctx context.Context, imp *store.Import, f store.PageFilter) ledger.EachPage {

@@ -3,14 +3,12 @@ package importer
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 
 	"github.com/oklog/ulid/v2"
 
 	"tallyman/internal/catalog"
-	"tallyman/internal/files"
 	"tallyman/internal/store"
 	"tallyman/internal/tabular"
 )
@@ -22,16 +20,20 @@ func (s *Service) Receive(ctx context.Context, ws store.Workspace, door, created
 		err = incurable(head, up)
 	}
 	if f := catalog.AsFault(err); f != nil {
-		_, rerr := s.refuse(ctx, ws, up, Options{Door: door, CreatedBy: createdBy}, f)
-		return nil, errors.Join(err, rerr)
+		err = s.refuse(ctx, ws, up, Options{Door: door, CreatedBy: createdBy}, f)
 	}
-	return up, err
+	if err != nil {
+		return nil, err
+	}
+	return up, nil
 }
 
 // Discard implements API.
 func (s *Service) Discard(ctx context.Context, up *Upload) {
-	if err := s.cfg.Files.Delete(ctx, up.Key); err != nil {
-		s.cfg.Log.Warn("delete upload", "key", up.Key, "error", err)
+	for _, key := range []string{up.Key, spoolKey(up.Key)} {
+		if err := s.cfg.Files.Delete(ctx, key); err != nil {
+			s.cfg.Log.Warn("delete upload", "key", key, "error", err)
+		}
 	}
 }
 
@@ -99,22 +101,4 @@ func incurable(head []byte, up *Upload) error {
 		return f
 	}
 	return nil
-}
-
-// refuse records an upload that could not be imported, so that it is listed
-// with its reason, and lets its bytes go.
-func (s *Service) refuse(ctx context.Context, ws store.Workspace, up *Upload, opt Options, f *catalog.Fault) (store.Import, error) {
-	now := s.now()
-	imp := store.Import{ID: newImportID(now), State: store.Refused, Door: opt.Door, Source: opt.Source, Mode: opt.Mode,
-		Format: opt.Format, SourceName: up.Name, FileSize: up.Size, SHA256: up.SHA256, Definition: []byte("{}"), Layout: []byte("{}"),
-		FaultCode: f.Code, FaultMessage: f.Error(), CreatedBy: opt.CreatedBy, CreatedAt: now, CompletedAt: &now, UpdatedAt: now}
-	ctx = context.WithoutCancel(ctx)
-	err := s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error { return tx.InsertImport(ctx, &imp) })
-	if err != nil {
-		return imp, fmt.Errorf("record refusal: %w", err)
-	}
-	if err := s.cfg.Files.Delete(ctx, up.Key); err != nil && !errors.Is(err, files.ErrNotFound) {
-		s.cfg.Log.Warn("delete refused upload", "import", imp.ID, "error", err)
-	}
-	return imp, nil
 }

@@ -7,14 +7,13 @@ import (
 	"sync"
 	"time"
 
-	"tallyman/internal/catalog"
 	"tallyman/internal/jobs"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
 
 // run works on a batch of rows for one time slice: chunk after chunk, each in a
-// transaction of its own, while a second goroutine decodes and maps ahead. The
+// transaction of its own, while a second goroutine decodes and decides ahead. The
 // last chunk's transaction also ends the batch or enqueues its continuation.
 func (s *Service) run(ctx context.Context, job store.Job, id int64) error {
 	st, err := s.start(ctx, job, id)
@@ -30,9 +29,9 @@ func (s *Service) run(ctx context.Context, job store.Job, id int64) error {
 	if err != nil {
 		return err
 	}
-	ahead, stop := s.readAhead(reader)
+	ahead, stop := s.readAhead(ctx, reader)
 	defer stop()
-	w := &chunkWriter{svc: s, st: &st, facts: s.facts(&st.imp, in), encoder: ledger.NewEncoder()}
+	w := &chunkWriter{svc: s, st: &st, decider: s.newDecider(&st.imp, in)}
 	return w.writeAll(ctx, ahead, time.Now().Add(s.cfg.SliceTime))
 }
 
@@ -42,16 +41,16 @@ type decoded struct {
 	err   error
 }
 
-// readAhead decodes in a goroutine of its own. The channel is closed after the
+// readAhead decodes and decides in a goroutine of its own. The channel is closed after the
 // last chunk; stop ends the goroutine and waits for it.
-func (s *Service) readAhead(r *chunkReader) (<-chan decoded, func()) {
+func (s *Service) readAhead(ctx context.Context, r *chunkReader) (<-chan decoded, func()) {
 	out := make(chan decoded, 1)
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer close(out)
 		for {
-			c, err := r.read(s.fresh.get(r.st.imp.WS, r.st.imp.No))
+			c, err := r.read(ctx)
 			if c == nil && err == nil {
 				return
 			}
@@ -70,10 +69,10 @@ func (s *Service) readAhead(r *chunkReader) (<-chan decoded, func()) {
 
 // chunkWriter takes a batch's chunks to the store.
 type chunkWriter struct {
-	svc     *Service
-	st      *started
-	facts   *catalog.Facts
-	encoder *ledger.Encoder
+	svc *Service
+	st  *started
+	// decider decides chunks within their transaction.
+	decider *decider
 }
 
 // writeAll writes chunks until the batch or the time slice ends.
@@ -125,17 +124,16 @@ func (w *chunkWriter) write(ctx context.Context, c *chunk, then after) error {
 		case err == nil:
 			w.svc.probe(StepChunkAfterCommit)
 			return nil
-		case errors.Is(err, store.ErrConflict) && c.guess != nil:
-			// Something exists after all: decide with the items read.
-			c.guess = nil
-			w.svc.fresh.set(w.st.imp.WS, w.st.imp.No, false)
-		case errors.Is(err, store.ErrRetry) || errors.Is(err, store.ErrConflict):
-			if try >= maxDecisions {
-				return fmt.Errorf("chunk at row %d decided %d times: %w", w.st.batch.NextRow, try, err)
-			}
-			time.Sleep(time.Duration(try) * 5 * time.Millisecond)
-		default:
+		case !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrRetry):
 			return err
+		case c.verdict != nil:
+			// What was decided ahead no longer holds: decide within the transaction.
+			c.verdict = nil
+			w.svc.fresh.set(w.st.imp.WS, w.st.imp.No, false)
+		case try >= maxDecisions:
+			return fmt.Errorf("chunk at row %d decided %d times: %w", w.st.batch.NextRow, try, err)
+		default:
+			time.Sleep(time.Duration(try) * 5 * time.Millisecond)
 		}
 	}
 }
@@ -176,29 +174,25 @@ func (w *chunkWriter) items(ctx context.Context, tx store.Tx, c *chunk) (*ledger
 	if c.rows == 0 {
 		return nil, nil
 	}
-	if c.guess != nil {
-		page, ok, err := w.guessed(ctx, tx, c.guess)
-		if ok || err != nil {
-			return page, err
+	v := c.verdict
+	if v != nil {
+		if ok, err := v.holds(ctx, tx); err != nil {
+			return nil, err
+		} else if !ok {
+			v = nil
 		}
 	}
-	return w.decided(ctx, tx, c)
-}
-
-// guessed writes a chunk as it was guessed. ok is false, with nothing written,
-// when a row that failed under the guess has an item after all.
-func (w *chunkWriter) guessed(ctx context.Context, tx store.Tx, g *guess) (page *ledger.Page, ok bool, err error) {
-	exists := false
-	if err := g.doubtful.find(ctx, tx, func(lookup, string, store.Found) { exists = true }); err != nil || exists {
-		return nil, false, err
-	}
-	if g.creates > 0 {
-		if err := tx.Insert(ctx, g.prepared); err != nil {
-			return nil, false, err
+	if v == nil {
+		var err error
+		if v, err = w.decider.decide(ctx, tx, c); err != nil {
+			return nil, err
 		}
 	}
-	page = &g.page
-	return page, true, nil
+	if err := v.store(ctx, tx); err != nil {
+		return nil, err
+	}
+	w.svc.fresh.set(w.st.imp.WS, w.st.imp.No, v.fresh)
+	return v.page(), nil
 }
 
 // advance writes the page and moves the batch's cursor and tally.
@@ -256,10 +250,11 @@ func (w *chunkWriter) nextBatch(ctx context.Context, tx store.Tx) error {
 // next ones are guessed to be so too. It is a hint: a wrong one costs time.
 type freshness struct {
 	mu  sync.Mutex
-	all map[freshKey]bool
+	all map[importKey]bool
 }
 
-type freshKey struct {
+// importKey names an import among those of all workspaces.
+type importKey struct {
 	ws store.WS
 	no int64
 }
@@ -267,20 +262,20 @@ type freshKey struct {
 func (f *freshness) get(ws store.WS, no int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.all[freshKey{ws, no}]
+	return f.all[importKey{ws, no}]
 }
 
 func (f *freshness) set(ws store.WS, no int64, fresh bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.all == nil {
-		f.all = make(map[freshKey]bool)
+		f.all = make(map[importKey]bool)
 	}
-	f.all[freshKey{ws, no}] = fresh
+	f.all[importKey{ws, no}] = fresh
 }
 
 func (f *freshness) forget(ws store.WS, no int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.all, freshKey{ws, no})
+	delete(f.all, importKey{ws, no})
 }

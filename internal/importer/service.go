@@ -40,6 +40,8 @@ type Config struct {
 	MaxUploadBytes int64
 	// Limits bound what a decoder holds in memory.
 	Limits tabular.Limits
+	// ChunkRows bounds the rows of one transaction; 0 means 2,000.
+	ChunkRows int
 	// SliceTime is how long a job works before it enqueues its continuation.
 	SliceTime time.Duration
 	// JobsLive tells which of the jobs with these ids the engine still knows as
@@ -80,6 +82,7 @@ var _ API = (*Service)(nil)
 // defaults of Config.
 const (
 	defaultSliceTime = 2 * time.Second
+	defaultChunkRows = 2000
 	// SmallRows is the size below which an import goes to the queue of small ones.
 	SmallRows = 5000
 )
@@ -97,6 +100,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Workers <= 0 {
 		cfg.Workers = 1
+	}
+	if cfg.ChunkRows <= 0 {
+		cfg.ChunkRows = defaultChunkRows
 	}
 	if cfg.SliceTime <= 0 {
 		cfg.SliceTime = defaultSliceTime
@@ -149,14 +155,12 @@ type (
 type API interface {
 	// Receive stores the bytes of an upload, hashing them on the way. A file
 	// that no option could make importable (empty, binary, over the limit) is
-	// recorded as a refused import and returned as a *catalog.Fault of kind
-	// KindRefused or KindTooLarge.
+	// a *Refusal with a fault of kind KindRefused or KindTooLarge.
 	Receive(ctx context.Context, ws store.Workspace, door, createdBy, name string, body io.Reader) (*Upload, error)
 	// Discard forgets an upload that will not be started.
 	Discard(ctx context.Context, up *Upload)
 	// Start makes an upload an import and sets it going. A file that cannot be
-	// imported as the options ask is recorded as a refused import; then the
-	// import is returned together with a *catalog.Fault.
+	// imported as the options ask is a *Refusal; its bytes are gone then.
 	Start(ctx context.Context, ws store.Workspace, up *Upload, opt Options) (store.Import, error)
 
 	// Import returns one import.

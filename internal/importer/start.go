@@ -19,12 +19,10 @@ import (
 func (s *Service) Start(ctx context.Context, ws store.Workspace, up *Upload, opt Options) (store.Import, error) {
 	layout, def, err := s.examine(ctx, ws, up, opt)
 	if err != nil {
-		f := catalog.AsFault(err)
-		if f == nil {
-			return store.Import{}, err
+		if f := catalog.AsFault(err); f != nil {
+			err = s.refuse(ctx, ws, up, opt, f)
 		}
-		imp, rerr := s.refuse(ctx, ws, up, opt, f)
-		return imp, errors.Join(err, rerr)
+		return store.Import{}, err
 	}
 	imp, err := s.newImport(up, opt, layout, def)
 	if err != nil {

@@ -99,7 +99,7 @@ func (l *lookups) addMatch(c *catalog.Change) {
 
 // find looks every key up and calls fn with each that was found. Keys are
 // looked up sorted and once, field by field in a fixed order.
-func (l *lookups) find(ctx context.Context, tx store.Tx, fn func(lookup, string, store.Found)) error {
+func (l *lookups) find(ctx context.Context, items store.ItemReader, fn func(lookup, string, store.Found)) error {
 	order := make([]lookup, 0, len(l.keys))
 	for at := range l.keys {
 		order = append(order, at)
@@ -114,7 +114,7 @@ func (l *lookups) find(ctx context.Context, tx store.Tx, fn func(lookup, string,
 		keys := l.keys[at]
 		slices.Sort(keys)
 		keys = slices.Compact(keys)
-		found, err := tx.Find(ctx, at.kind, at.field, keys)
+		found, err := items.Find(ctx, at.kind, at.field, keys)
 		if err != nil {
 			return fmt.Errorf("look %s keys up: %w", at.field, err)
 		}

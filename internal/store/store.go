@@ -296,6 +296,13 @@ type Store interface {
 	// move and have no batch with a job. It is what the sweep acts on.
 	Stalled(ctx context.Context, before time.Time) ([]StalledBatch, error)
 
+	// Ahead calls fn with a reader of items as they are committed at one moment,
+	// for deciding a chunk before its transaction begins. It is the store's to say
+	// whether that pays, as it does where only one transaction at a time can
+	// write: where not, it returns false and fn is not called. What was read may
+	// be out of date when the transaction runs; Insert and Update notice.
+	Ahead(ctx context.Context, ws WS, fn func(ItemReader) error) (bool, error)
+
 	// Prepare encodes new items for Insert. It touches no database and may run
 	// beside a transaction.
 	Prepare(ws WS, items []catalog.Item) Prepared
@@ -315,6 +322,15 @@ type StalledBatch struct {
 	WS    WS
 	Batch Batch
 	State State // of its import
+}
+
+// ItemReader reads the items of one workspace that a chunk touches.
+type ItemReader interface {
+	// Find looks keys of one kind up by one key field. Keys must be sorted and
+	// distinct. Several items may be found for one key where it is not unique.
+	Find(ctx context.Context, kind catalog.Kind, field catalog.KeyField, keys []string) ([]Found, error)
+	// Read reads the items with these handles whole, in any order.
+	Read(ctx context.Context, kind catalog.Kind, handles []int64) ([]catalog.Item, error)
 }
 
 // Tx is one transaction in one workspace.
@@ -352,11 +368,9 @@ type Tx interface {
 	// job, in order, locked.
 	NextBatches(ctx context.Context, importNo int64, pass ledger.Pass, limit int) ([]Batch, error)
 
-	// Find looks keys of one kind up by one key field. Keys must be sorted and
-	// distinct. Several items may be found for one key where it is not unique.
-	Find(ctx context.Context, kind catalog.Kind, field catalog.KeyField, keys []string) ([]Found, error)
-	// Read reads the items with these handles whole and locked, in any order.
-	Read(ctx context.Context, kind catalog.Kind, handles []int64) ([]catalog.Item, error)
+	// ItemReader reads items as the transaction sees them; Read locks them.
+	ItemReader
+
 	// Insert adds prepared new items; ErrConflict when a key is taken.
 	Insert(ctx context.Context, p Prepared) error
 	// Update stores changed items by their handles, checking that each still has

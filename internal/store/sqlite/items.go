@@ -176,33 +176,40 @@ func findItems(column, index string) string {
 		` WHERE ws = ? AND kind = ? AND ` + column + ` IN ` + listMark
 }
 
-// Find implements store.Tx.
+// Find implements store.ItemReader.
 func (t *tx) Find(ctx context.Context, kind catalog.Kind, field catalog.KeyField, keys []string) (found []store.Found, err error) {
+	err = t.hot(ctx, "find items", func(s *session) error {
+		found, err = s.find(t.ws, kind, field, keys)
+		return err
+	})
+	return found, err
+}
+
+// find looks sorted keys up.
+func (s *session) find(ws store.WS, kind catalog.Kind, field catalog.KeyField, keys []string) (found []store.Found, err error) {
 	column, index := columnOf(field)
 	if column == "" {
-		return nil, fmt.Errorf("find items: key field %d is unknown", field)
+		return nil, fmt.Errorf("key field %d is unknown", field)
 	}
 	lookup := newLookup(column == "gtin", keys)
-	err = t.hot(ctx, "find items", func(s *session) error {
-		query := findItems(column, index)
-		return eachList(lookup.len(), func(from, to, size int) error {
-			st, err := s.statement(query, size)
-			if err != nil {
-				return err
+	query := findItems(column, index)
+	err = eachList(lookup.len(), func(from, to, size int) error {
+		st, err := s.statement(query, size)
+		if err != nil {
+			return err
+		}
+		s.bind(int64(ws), int64(kind))
+		for i := range size {
+			s.add(lookup.key(min(from+i, to-1)))
+		}
+		return st.query(s.args, func(v []driver.Value) error {
+			i, ok := lookup.index(v[0])
+			if !ok {
+				return errors.New("found an item by a key nobody asked for")
 			}
-			s.bind(int64(t.ws), int64(kind))
-			for i := range size {
-				s.add(lookup.key(min(from+i, to-1)))
-			}
-			return st.query(s.args, func(v []driver.Value) error {
-				i, ok := lookup.index(v[0])
-				if !ok {
-					return errors.New("found an item by a key nobody asked for")
-				}
-				found = append(found, store.Found{Index: i, Handle: v[1].(int64), ID: v[2].(string),
-					Hash: v[3].(int64), ImportNo: v[4].(int64), Row: v[5].(int64)})
-				return nil
-			})
+			found = append(found, store.Found{Index: i, Handle: v[1].(int64), ID: v[2].(string),
+				Hash: v[3].(int64), ImportNo: v[4].(int64), Row: v[5].(int64)})
+			return nil
 		})
 	})
 	return found, err
@@ -252,11 +259,20 @@ func (l *lookup) index(v driver.Value) (int, bool) {
 
 const readItems = `SELECT ` + itemColumns + ` FROM item NOT INDEXED WHERE nid IN ` + listMark + ` AND ws = ? AND kind = ?`
 
-// Read implements store.Tx. The transaction is the only one that writes, so
-// reading is locking.
-func (t *tx) Read(ctx context.Context, kind catalog.Kind, handles []int64) ([]catalog.Item, error) {
+// Read implements store.ItemReader. The transaction is the only one that
+// writes, so reading is locking.
+func (t *tx) Read(ctx context.Context, kind catalog.Kind, handles []int64) (items []catalog.Item, err error) {
+	err = t.hot(ctx, "read items", func(s *session) error {
+		items, err = s.read(t.ws, kind, handles)
+		return err
+	})
+	return items, err
+}
+
+// read reads items by their handles.
+func (s *session) read(ws store.WS, kind catalog.Kind, handles []int64) ([]catalog.Item, error) {
 	items := make([]catalog.Item, 0, len(handles))
-	err := t.eachHandle(ctx, "read items", readItems, kind, handles, func(st *statement, args []driver.NamedValue) error {
+	err := s.eachHandle(readItems, ws, kind, handles, func(st *statement, args []driver.NamedValue) error {
 		return st.query(args, func(v []driver.Value) error {
 			items = append(items, itemFrom(v))
 			return nil
@@ -270,11 +286,13 @@ const deleteItems = `DELETE FROM item NOT INDEXED WHERE nid IN ` + listMark + ` 
 // Delete implements store.Tx.
 func (t *tx) Delete(ctx context.Context, kind catalog.Kind, handles []int64) error {
 	gone := int64(0)
-	err := t.eachHandle(ctx, "delete items", deleteItems, kind, handles, func(st *statement, args []driver.NamedValue) error {
-		n, err := st.exec(args)
-		gone += n
-		t.items += int(n)
-		return err
+	err := t.hot(ctx, "delete items", func(s *session) error {
+		return s.eachHandle(deleteItems, t.ws, kind, handles, func(st *statement, args []driver.NamedValue) error {
+			n, err := st.exec(args)
+			gone += n
+			t.items += int(n)
+			return err
+		})
 	})
 	if err == nil && gone != int64(len(handles)) {
 		return t.judge("delete items", store.ErrRetry)
@@ -283,20 +301,18 @@ func (t *tx) Delete(ctx context.Context, kind catalog.Kind, handles []int64) err
 }
 
 // eachHandle runs a statement over a list of handles, as often as its size asks.
-func (t *tx) eachHandle(ctx context.Context, op, query string, kind catalog.Kind, handles []int64, fn func(*statement, []driver.NamedValue) error) error {
-	return t.hot(ctx, op, func(s *session) error {
-		return eachList(len(handles), func(from, to, size int) error {
-			st, err := s.statement(query, size)
-			if err != nil {
-				return err
-			}
-			s.bind()
-			for i := range size {
-				s.add(handles[min(from+i, to-1)])
-			}
-			s.add(int64(t.ws))
-			s.add(int64(kind))
-			return fn(st, s.args)
-		})
+func (s *session) eachHandle(query string, ws store.WS, kind catalog.Kind, handles []int64, fn func(*statement, []driver.NamedValue) error) error {
+	return eachList(len(handles), func(from, to, size int) error {
+		st, err := s.statement(query, size)
+		if err != nil {
+			return err
+		}
+		s.bind()
+		for i := range size {
+			s.add(handles[min(from+i, to-1)])
+		}
+		s.add(int64(ws))
+		s.add(int64(kind))
+		return fn(st, s.args)
 	})
 }

@@ -72,6 +72,9 @@ func (snapshot) RevokeKey(context.Context, store.WS, string, time.Time) error {
 func (snapshot) Write(context.Context, store.WS, bool, func(store.Tx) error) error {
 	return errStill
 }
+func (snapshot) Ahead(context.Context, store.WS, func(store.ItemReader) error) (bool, error) {
+	return false, nil
+}
 
 // Close implements store.Store; the snapshot ends with the function it was
 // given to.

@@ -57,8 +57,10 @@ const (
 	checkpointPages = 32768
 	// walBytesKept bounds the log file once a burst that made it grow is over.
 	walBytesKept = 128 << 20
-	// readerCacheBytes is each reader's page cache.
+	// readerCacheBytes is each reader's page cache, aheadCacheBytes that of those
+	// which look a chunk's keys up.
 	readerCacheBytes = 8 << 20
+	aheadCacheBytes  = 32 << 20
 )
 
 // DB is a store in one SQLite file.
@@ -69,6 +71,8 @@ type DB struct {
 	enqueue atomic.Pointer[Enqueue]
 	// checkpoints empties the write-ahead log beside the writer.
 	checkpoints *checkpointer
+	// aheads reads items for chunks that are decided before their transaction.
+	aheads aheads
 	// session belongs to the writer's connection; whoever holds that connection
 	// may touch it.
 	session *session
@@ -86,7 +90,7 @@ func Open(ctx context.Context, path string, opt Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	readers, err := openReaders(path, opt)
+	readers, err := openReaders(path, opt, readerCacheBytes)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), writer.Close())
 	}
@@ -94,7 +98,12 @@ func Open(ctx context.Context, path string, opt Options) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), readers.Close(), writer.Close())
 	}
-	db := &DB{reader: reader{q: readers, pool: readers}, writer: writer, checkpoints: newCheckpointer(side, opt.Log), log: opt.Log}
+	ahead, err := openReaders(path, opt, aheadCacheBytes)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), side.Close(), readers.Close(), writer.Close())
+	}
+	db := &DB{reader: reader{q: readers, pool: readers}, writer: writer, checkpoints: newCheckpointer(side, opt.Log),
+		aheads: aheads{pool: ahead}, log: opt.Log}
 	if opt.Enqueue != nil {
 		db.BindEnqueue(opt.Enqueue)
 	}
@@ -121,11 +130,11 @@ func openWriter(path string, opt Options) (*sql.DB, error) {
 	return db, nil
 }
 
-func openReaders(path string, opt Options) (*sql.DB, error) {
+func openReaders(path string, opt Options, cacheBytes int64) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", dsn(path, "deferred", busyTimeout(opt),
 		"query_only(1)",
 		"temp_store(MEMORY)",
-		cacheSize(readerCacheBytes),
+		cacheSize(cacheBytes),
 	))
 	if err != nil {
 		return nil, err
@@ -182,7 +191,7 @@ func (db *DB) Health(ctx context.Context) error { return db.reader.Health(ctx) }
 // Close closes every connection, the writer's last: as the last one it moves
 // what is left in the write-ahead log into the file and removes the log.
 func (db *DB) Close() error {
-	return errors.Join(db.checkpoints.close(), db.reader.pool.Close(), db.closeWriter())
+	return errors.Join(db.checkpoints.close(), db.aheads.close(), db.reader.pool.Close(), db.closeWriter())
 }
 
 // closeWriter waits for the transaction under way.

@@ -202,6 +202,17 @@ var intrusions = []intrusion{
 		}
 		return err
 	}},
+	{"Store.Ahead", func(v *victim) error {
+		_, err := v.s.Ahead(v.ctx(), v.other, func(items store.ItemReader) error {
+			found, err := items.Find(v.ctx(), catalog.KindProduct, catalog.KeySKU, []string{newItem(1).SKU})
+			if err := nothing(len(found), err); err != nil {
+				return err
+			}
+			list, err := items.Read(v.ctx(), catalog.KindProduct, []int64{v.handle})
+			return nothing(len(list), err)
+		})
+		return err
+	}},
 	{"Store.Prepare", func(v *victim) error {
 		p := v.s.Prepare(v.ws, newItems(50, 51))
 		if err := v.intrude(func(tx store.Tx) error { return tx.Insert(v.ctx(), p) }); err == nil {

@@ -75,6 +75,37 @@ var itemTrials = []trial{
 		w.insert(items...)
 		w.same("items", w.all(w.s, w.ws), items)
 	}},
+	{"ahead/shows what is committed at one moment", func(w *world) {
+		w.insert(newItems(1, 3)...)
+		later, changed := newItem(9), newItem(1)
+		look := func(items store.ItemReader) (skus int, doc catalog.Doc) {
+			found, err := items.Find(w.ctx(), catalog.KindProduct, catalog.KeySKU, []string{newItem(1).SKU, later.SKU})
+			w.ok(err)
+			read, err := items.Read(w.ctx(), catalog.KindProduct, []int64{found[0].Handle})
+			w.ok(err)
+			return len(found), read[0].Doc
+		}
+		pays, err := w.s.Ahead(w.ctx(), w.ws, func(items store.ItemReader) error {
+			skus, doc := look(items)
+			w.same("keys found", skus, 1)
+			w.insert(later)
+			w.write(func(tx store.Tx) error {
+				changed = w.read(tx, changed.ID)[0]
+				changed.Version, changed.Doc = changed.Version+1, `{"title":"changed"}`
+				return tx.Update(w.ctx(), []catalog.Item{changed})
+			})
+			skus, again := look(items)
+			w.same("keys found after another commit", skus, 1)
+			w.same("document after another commit", again, doc)
+			return nil
+		})
+		w.ok(err)
+		if pays {
+			// A chunk decided on what it showed is told that it moved.
+			err := w.try(w.ws, func(tx store.Tx) error { return tx.Update(w.ctx(), []catalog.Item{changed}) })
+			w.want(err, store.ErrRetry)
+		}
+	}},
 	{"find/what an unread decision needs", func(w *world) {
 		items := newItems(0, 700)
 		w.insert(items...)

@@ -18,7 +18,7 @@ import (
 // so few keys that they collide all the time.
 var modelTrials = []trial{
 	{"model/items are what a map would hold", func(w *world) {
-		n := 0
+		n := 0 // workspaces made, one for each run
 		rapid.Check(w.T, func(t *rapid.T) {
 			n++
 			ws, err := w.s.CreateWorkspace(w.ctx(), store.Workspace{Name: fmt.Sprintf("model-%d", n), CreatedAt: start})

@@ -1,0 +1,45 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/store"
+)
+
+// Refusal is the error of a file that cannot be imported and whose refusal is
+// recorded: it is listed among the imports, in state refused, with its reason.
+// A *catalog.Fault is found in it with errors.As.
+type Refusal struct {
+	// Import is the refused import as recorded.
+	Import store.Import
+	// Fault says why.
+	Fault *catalog.Fault
+}
+
+// Error returns the fault's message.
+func (r *Refusal) Error() string { return r.Fault.Error() }
+
+// Unwrap returns the fault.
+func (r *Refusal) Unwrap() error { return r.Fault }
+
+// refuse records that an upload cannot be imported and lets its bytes go. It
+// returns the *Refusal; where it cannot be recorded, the fault, which the sender
+// must hear in any case, joined with why.
+func (s *Service) refuse(ctx context.Context, ws store.Workspace, up *Upload, opt Options, f *catalog.Fault) error {
+	now := s.now()
+	imp := store.Import{ID: newImportID(now), State: store.Refused, Door: opt.Door, Source: opt.Source, Mode: opt.Mode,
+		Format: opt.Format, SourceName: up.Name, FileSize: up.Size, SHA256: up.SHA256, Definition: []byte("{}"), Layout: []byte("{}"),
+		FaultCode: f.Code, FaultMessage: f.Error(), CreatedBy: opt.CreatedBy, CreatedAt: now, CompletedAt: &now, UpdatedAt: now}
+	// Its sender may be gone, which is no reason to forget what was sent.
+	ctx = context.WithoutCancel(ctx)
+	s.Discard(ctx, up)
+	err := s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error { return tx.InsertImport(ctx, &imp) })
+	if err != nil {
+		s.cfg.Log.Error("record refusal", "import", imp.ID, "code", f.Code, "error", err)
+		return errors.Join(f, fmt.Errorf("record refusal: %w", err))
+	}
+	return &Refusal{Import: imp, Fault: f}
+}
