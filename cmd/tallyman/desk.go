@@ -8,8 +8,8 @@ import (
 // desk is where an import runs: in this process, or at a server.
 type desk interface {
 	// start hands the file over and sets it going. A file that cannot be
-	// imported is a *catalog.Fault; the view is then the refusal as it was
-	// recorded, with an empty ID where it was not.
+	// imported is a *catalog.Fault; the view is then the refused import as it is
+	// recorded, with an empty ID where it is not.
 	start(ctx context.Context, up upload) (view, error)
 	// show returns an import as it stands.
 	show(ctx context.Context, id string) (view, error)
@@ -23,7 +23,9 @@ type desk interface {
 	// leave is called when nobody follows the import any more though it has not
 	// ended. It says in a sentence or two what becomes of it.
 	leave(ctx context.Context, v view) (string, error)
-	// seeErrors is the command line that shows every error of an import.
+	// seeImport and seeErrors are where people see an import and every error of
+	// its rows: a command line or an address.
+	seeImport(id string) string
 	seeErrors(id string) string
 	close() error
 }

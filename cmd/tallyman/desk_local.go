@@ -35,13 +35,22 @@ func (d *localDesk) start(ctx context.Context, up upload) (view, error) {
 	}
 	received, err := d.node.imports.Receive(ctx, d.ws, door, door, up.name, up.body)
 	if err != nil {
-		return view{}, err
+		return d.refusal(err)
 	}
 	imp, err := d.node.imports.Start(ctx, d.ws, received, opt)
-	if imp.ID == "" {
+	if err != nil {
+		return d.refusal(err)
+	}
+	return d.view(imp)
+}
+
+// refusal returns the refused import with the error that it is for.
+func (d *localDesk) refusal(err error) (view, error) {
+	var r *importer.Refusal
+	if !errors.As(err, &r) {
 		return view{}, err
 	}
-	v, verr := d.view(imp)
+	v, verr := d.view(r.Import)
 	return v, errors.Join(err, verr)
 }
 
@@ -125,14 +134,10 @@ func (d *localDesk) leave(ctx context.Context, v view) (string, error) {
 		return fmt.Sprintf("Import %s has ended: %s.", v.ID, v.State), nil
 	}
 	return fmt.Sprintf("Import %s is paused after %s of %s rows. Go on with: %s",
-		v.ID, number(v.ProcessedRows), number(v.TotalRows), d.command("imports resume "+v.ID)), nil
+		v.ID, number(v.ProcessedRows), number(v.TotalRows), d.node.settings.commandLine("imports resume "+v.ID)), nil
 }
 
-func (d *localDesk) seeErrors(id string) string { return d.command("imports errors " + id) }
-
-// command is a command line that works on the same folder and workspace.
-func (d *localDesk) command(words string) string {
-	return d.node.settings.commandLine(words)
-}
+func (d *localDesk) seeImport(id string) string { return d.node.settings.sights().imp(id) }
+func (d *localDesk) seeErrors(id string) string { return d.node.settings.sights().errors(id) }
 
 func (d *localDesk) close() error { return d.node.close() }

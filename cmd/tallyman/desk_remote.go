@@ -21,10 +21,8 @@ type remoteDesk struct {
 	base   string // the server's URL, without a slash at the end
 	key    string
 	client *http.Client
-	// errorsCommand is the command line that shows an import's errors, with %s
-	// for its id.
-	errorsCommand string
-	now           func() time.Time
+	sights sights
+	now    func() time.Time
 	// began is when the file began to be sent. The server's times are in whole
 	// seconds; how long a short import took is better told from here.
 	began time.Time
@@ -32,8 +30,21 @@ type remoteDesk struct {
 
 var _ desk = (*remoteDesk)(nil)
 
-func newRemoteDesk(base, key, errorsCommand string, now func() time.Time) *remoteDesk {
-	return &remoteDesk{base: strings.TrimRight(base, "/"), key: key, client: &http.Client{}, errorsCommand: errorsCommand, now: now}
+// sights say where people see an import at a server, and its errors: a command
+// line or an address.
+type sights struct{ imp, errors func(id string) string }
+
+// sightsAt are the addresses at a server of which no more is known.
+func sightsAt(base string) sights {
+	imports := strings.TrimRight(base, "/") + "/api/v1/imports/"
+	return sights{
+		imp:    func(id string) string { return imports + id },
+		errors: func(id string) string { return imports + id + "/errors" },
+	}
+}
+
+func newRemoteDesk(base, key string, s sights, now func() time.Time) *remoteDesk {
+	return &remoteDesk{base: strings.TrimRight(base, "/"), key: key, client: &http.Client{}, sights: s, now: now}
 }
 
 // start streams the file as it is read: it is never whole in memory. The fields
@@ -231,7 +242,8 @@ func (d *remoteDesk) leave(_ context.Context, v view) (string, error) {
 	return fmt.Sprintf("Import %s goes on at %s.", v.ID, d.base), nil
 }
 
-func (d *remoteDesk) seeErrors(id string) string { return fmt.Sprintf(d.errorsCommand, id) }
+func (d *remoteDesk) seeImport(id string) string { return d.sights.imp(id) }
+func (d *remoteDesk) seeErrors(id string) string { return d.sights.errors(id) }
 
 func (d *remoteDesk) close() error {
 	d.client.CloseIdleConnections()

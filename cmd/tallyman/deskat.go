@@ -22,7 +22,7 @@ func (p *program) deskAt(ctx context.Context, set *settings, command string) (de
 			return nil, err
 		}
 		if s, ok := set.folder.server(); ok && answers(ctx, s.URL) {
-			return newRemoteDesk(s.URL, localKey(s.Token, set.workspace), set.commandLine("imports errors %s"), p.now), nil
+			return newRemoteDesk(s.URL, localKey(s.Token, set.workspace), set.sights(), p.now), nil
 		}
 		if !told {
 			told = true

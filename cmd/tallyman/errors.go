@@ -4,24 +4,23 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/importer"
-	"tallyman/internal/server/safecsv"
+	"tallyman/internal/server/rest"
 )
 
 // errorReport prints the problems of an import one by one.
 type errorReport interface {
-	add(importer.RowProblem) error
-	close() error
+	Add(importer.RowProblem) error
+	Close() error
 }
 
 // report is the report in the form that was asked for.
 func (c *importsErrors) report(p *program) errorReport {
 	switch {
 	case c.CSV:
-		return &csvErrors{w: safecsv.NewWriter(p.stdout)}
+		return rest.NewProblemsCSV(p.stdout)
 	case c.JSON:
 		return &jsonErrors{w: json.NewEncoder(p.stdout)}
 	}
@@ -31,7 +30,7 @@ func (c *importsErrors) report(p *program) errorReport {
 // plainErrors prints a line for people.
 type plainErrors struct{ w io.Writer }
 
-func (r *plainErrors) add(p importer.RowProblem) error {
+func (r *plainErrors) Add(p importer.RowProblem) error {
 	e := rowError{Row: p.Row, Column: p.Column, Value: p.Value, Message: p.Message}
 	severity := ""
 	if p.Severity == catalog.Warning {
@@ -41,40 +40,12 @@ func (r *plainErrors) add(p importer.RowProblem) error {
 	return err
 }
 
-func (r *plainErrors) close() error { return nil }
-
-// csvErrors prints the error report that people open in spreadsheets.
-type csvErrors struct {
-	w    *safecsv.Writer
-	head bool
-}
-
-func (r *csvErrors) heading() {
-	if !r.head {
-		r.head = true
-		r.w.Record("row", "line", "ean", "sku", "column", "value", "severity", "code", "message")
-	}
-}
-
-func (r *csvErrors) add(p importer.RowProblem) error {
-	r.heading()
-	line := ""
-	if p.Line > 0 {
-		line = strconv.FormatInt(p.Line, 10)
-	}
-	return r.w.Record(strconv.FormatInt(p.Row, 10), line, identOf(&p, catalog.KeyGTIN), identOf(&p, catalog.KeySKU),
-		p.Column, p.Value, p.Severity.String(), string(p.Code), p.Message)
-}
-
-func (r *csvErrors) close() error {
-	r.heading()
-	return r.w.Flush()
-}
+func (r *plainErrors) Close() error { return nil }
 
 // jsonErrors prints one JSON object a line.
 type jsonErrors struct{ w *json.Encoder }
 
-func (r *jsonErrors) add(p importer.RowProblem) error {
+func (r *jsonErrors) Add(p importer.RowProblem) error {
 	return r.w.Encode(struct {
 		Row      int64  `json:"row"`
 		Line     int64  `json:"line,omitempty"`
@@ -88,7 +59,7 @@ func (r *jsonErrors) add(p importer.RowProblem) error {
 	}{p.Row, p.Line, identOf(&p, catalog.KeyGTIN), identOf(&p, catalog.KeySKU), p.Column, p.Value, p.Severity.String(), string(p.Code), p.Message})
 }
 
-func (r *jsonErrors) close() error { return nil }
+func (r *jsonErrors) Close() error { return nil }
 
 // identOf is the row's identifying cell of a field, "" where it has none.
 func identOf(p *importer.RowProblem, field catalog.KeyField) string {

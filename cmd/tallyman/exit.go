@@ -24,6 +24,8 @@ const (
 type exit struct {
 	code int
 	err  error
+	// see is where more of it can be seen; "" for nowhere.
+	see string
 }
 
 func (e *exit) Error() string {
@@ -54,10 +56,10 @@ func (p *program) report(err error) int {
 	if err == nil {
 		return exitComplete
 	}
-	code := exitOther
+	code, see := exitOther, ""
 	var e *exit
 	if errors.As(err, &e) {
-		code, err = e.code, e.err
+		code, err, see = e.code, e.err, e.see
 	}
 	if err == nil {
 		return code
@@ -67,6 +69,9 @@ func (p *program) report(err error) int {
 		return code
 	}
 	fmt.Fprintf(p.stderr, "tallyman: %s\n", message(err))
+	if see != "" {
+		fmt.Fprintf(p.stderr, "See: %s\n", see)
+	}
 	return code
 }
 

@@ -137,6 +137,7 @@ func TestReport(t *testing.T) {
 		"nothing":     {nil, 0, ""},
 		"row errors":  {&exit{code: exitErrors}, 2, ""},
 		"refused":     {refused(fault), 3, "tallyman: Message. f: is wrong Hint.\n"},
+		"listed":      {&exit{code: exitRefused, err: fault, see: "there"}, 3, "tallyman: Message. f: is wrong Hint.\nSee: there\n"},
 		"not a file":  {refused(io.ErrUnexpectedEOF), 1, "tallyman: unexpected EOF\n"},
 		"interrupted": {context.Canceled, 1, "tallyman: interrupted\n"},
 		"conflict":    {refused(&catalog.Fault{Kind: catalog.KindConflict, Message: "No."}), 1, "tallyman: No.\n"},

@@ -33,7 +33,7 @@ type importCommand struct {
 	JSON   bool   `name:"json" help:"Print the import in the REST API's shape as the last line; words for people go to stderr."`
 	Quiet  bool   `short:"q" help:"Print no progress and no tally."`
 	Server string `help:"Import at this server instead of in a data folder." env:"TALLYMAN_SERVER" placeholder:"URL" xor:"where"`
-	Key    string `help:"API key for --server." env:"TALLYMAN_KEY" placeholder:"KEY"`
+	Key    string `help:"API key for --server." env:"TALLYMAN_KEY" secret:"" placeholder:"KEY"`
 	place
 }
 
@@ -73,19 +73,30 @@ func (c *importCommand) Run(ctx context.Context, p *program) error {
 func (p *program) importTo(ctx context.Context, d desk, up upload, how reporting) error {
 	v, err := d.start(ctx, up)
 	if err != nil {
-		return errors.Join(refused(err), p.refusal(v, up, err, how))
+		return p.refusal(d, v, up, err, how)
 	}
 	return p.followToEnd(ctx, d, v, how)
 }
 
-// refusal prints a refused import for a program that reads it. One that could
-// not be recorded is shown as it would have been.
-func (p *program) refusal(v view, up upload, err error, how reporting) error {
+// refusal ends a command whose file was not taken: people are told why and where
+// the refusal is listed, a program that reads it gets the refused import.
+func (p *program) refusal(d desk, v view, up upload, err error, how reporting) error {
 	f := catalog.AsFault(err)
-	switch {
-	case !how.json || f == nil:
-		return nil
-	case v.ID != "":
+	err = refused(err)
+	var e *exit
+	if v.ID != "" && errors.As(err, &e) {
+		e.see = d.seeImport(v.ID)
+	}
+	if !how.json || f == nil {
+		return err
+	}
+	return errors.Join(err, p.printRefused(v, up, f))
+}
+
+// printRefused prints a refused import as JSON. One that could not be recorded
+// is shown as it would have been.
+func (p *program) printRefused(v view, up upload, f *catalog.Fault) error {
+	if v.ID != "" {
 		_, err := fmt.Fprintf(p.stdout, "%s\n", v.object)
 		return err
 	}
@@ -105,7 +116,7 @@ func (p *program) followToEnd(ctx context.Context, d desk, v view, how reporting
 // desk finds where the import is to run.
 func (c *importCommand) desk(ctx context.Context, p *program) (desk, error) {
 	if c.Server != "" {
-		return newRemoteDesk(c.Server, c.Key, c.Server+"/api/v1/imports/%s/errors", p.now), nil
+		return newRemoteDesk(c.Server, c.Key, sightsAt(c.Server), p.now), nil
 	}
 	set, err := c.settings(p)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"tallyman/internal/importer"
+	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
 
@@ -159,7 +160,7 @@ func (c *importsResume) resume(ctx context.Context, p *program, d desk) error {
 
 type importsErrors struct {
 	ID       string `arg:"" help:"The import's id."`
-	CSV      bool   `name:"csv" help:"Print CSV." xor:"form"`
+	CSV      bool   `name:"csv" help:"Print the CSV file that the REST API gives." xor:"form"`
 	JSON     bool   `name:"json" help:"Print one JSON object a line." xor:"form"`
 	Warnings bool   `help:"Print warnings too."`
 	place
@@ -169,8 +170,14 @@ type importsErrors struct {
 func (c *importsErrors) Run(ctx context.Context, p *program) error {
 	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
 		out := c.report(p)
-		err := n.imports.EachProblem(ctx, ws, c.ID, importer.ProblemFilter{Warnings: c.Warnings}, out.add)
-		return errors.Join(err, out.close())
+		var f importer.ProblemFilter
+		if c.Warnings {
+			f.Severities = ledger.ErrorsAndWarnings
+		}
+		if err := n.imports.EachProblem(ctx, ws, c.ID, f, out.Add); err != nil {
+			return err
+		}
+		return out.Close()
 	})
 }
 

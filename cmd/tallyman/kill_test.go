@@ -28,6 +28,15 @@ import (
 // at least; without it one import is killed at each of its points.
 const killsVariable = "TALLYMAN_KILLS"
 
+// killRows is how many rows the file of the kill test has; fewer under -short,
+// which goes with the race detector.
+func killRows() int {
+	if testing.Short() {
+		return 8_000
+	}
+	return 100_000
+}
+
 // Most of the points at which one import is killed lie within a chunk, where
 // everything at stake is half done.
 const (
@@ -65,7 +74,7 @@ func TestKilledAnywhere(t *testing.T) {
 	for round := 0; sum(histogram) < kills; round++ {
 		data := filepath.Join(dir, fmt.Sprintf("killed-%d", round))
 		mustImport(t, data, base)
-		killRound(t, data, file, killPoints(r, killRows/2000), histogram)
+		killRound(t, data, file, killPoints(r, int64(killRows()/2000)), histogram)
 		compare(t, want, dump(t, data))
 		if t.Failed() {
 			break
@@ -110,8 +119,8 @@ func sum(histogram map[string]int) int {
 func killFiles(t *testing.T, dir string) (base, file string) {
 	t.Helper()
 	base, file = filepath.Join(dir, "base.csv"), filepath.Join(dir, "products.csv")
-	writeCatalog(t, base, catalogen.Config{Rows: killRows / 4, Seed: 7})
-	writeCatalog(t, file, catalogen.Config{Rows: killRows, Seed: 7, Changed: 30, Round: 1, Bad: 2})
+	writeCatalog(t, base, catalogen.Config{Rows: uint64(killRows() / 4), Seed: 7})
+	writeCatalog(t, file, catalogen.Config{Rows: uint64(killRows()), Seed: 7, Changed: 30, Round: 1, Bad: 2})
 	return base, file
 }
 

@@ -115,6 +115,8 @@ func (n *node) makeImporter(probe func(string)) error {
 		Node: nodeName(), Workers: n.settings.config.WorkerCount(),
 		ScratchDir:     n.settings.folder.scratch(),
 		MaxUploadBytes: int64(n.settings.config.MaxUpload),
+		// The engine is made after the importer, whose jobs it runs.
+		JobsLive: func(ctx context.Context, ids []int64) (map[int64]bool, error) { return n.engine.Live(ctx, ids) },
 	}
 	if probe != nil {
 		cfg.Probe = func(s importer.Step) { probe(string(s)) }
@@ -133,12 +135,22 @@ func nodeName() string {
 	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }
 
+// The end of slicing a very large file is one long step of a single job, which
+// the engine must not cut short or give to somebody else. Nothing waits for the
+// engine to find a dead job: the sweep finds a batch that stopped beating within
+// seconds, and the owner of the folder takes over every job at its start.
+const (
+	jobTimeout     = 10 * time.Minute
+	jobRescueAfter = 15 * time.Minute
+)
+
 // openEngine prepares the job engine, so that jobs can be enqueued; it does
 // not run before start.
 func (n *node) openEngine(ctx context.Context) error {
 	engine, err := sqlitejobs.New(n.store.Writer(), jobs.Config{
 		Handler: n.imports, Log: n.settings.log, Workers: n.settings.config.WorkerCount(),
 		Now: n.now, Node: nodeName(), SoleOwner: true,
+		JobTimeout: jobTimeout, RescueAfter: jobRescueAfter,
 	})
 	if err != nil {
 		return fmt.Errorf("open job engine: %w", err)

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"tallyman/internal/catalog"
@@ -21,6 +22,7 @@ import (
 // TestExportImportsBackUnchanged holds the law of exports: whatever is in the
 // catalog, its CSV file changes nothing when it is imported.
 func TestExportImportsBackUnchanged(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	d := testDesk(t, nil)
 	no := 0
@@ -42,6 +44,49 @@ func TestExportImportsBackUnchanged(t *testing.T) {
 			rt.Fatalf("%d items, %+v\n%+v\n%s", len(items), v, problems, file.String())
 		}
 	})
+}
+
+// TestExportMovesACatalog holds the other half of that law: imported into an
+// empty workspace the file makes the same documents, so no property is left out.
+func TestExportMovesACatalog(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	d := testDesk(t, nil)
+	no := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		no++
+		from, err := d.node.accounts.CreateWorkspace(ctx, fmt.Sprintf("from%d", no), "")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		to, err := d.node.accounts.CreateWorkspace(ctx, fmt.Sprintf("to%d", no), "")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		insert(rt, d.node, from.WS, anyItems(rt))
+		var file bytes.Buffer
+		if _, err := export.Items(ctx, d.node.store, from.WS, catalog.KindProduct, &file, export.Options{Format: export.CSV}); err != nil {
+			rt.Fatal(err)
+		}
+		importHere(rt, &localDesk{node: d.node, ws: to}, file.String())
+		if diff := cmp.Diff(documents(rt, d.node, from.WS), documents(rt, d.node, to.WS)); diff != "" {
+			rt.Fatalf("-exported +imported\n%s\n%s", diff, file.String())
+		}
+	})
+}
+
+// documents are a workspace's documents in order.
+func documents(t *rapid.T, n *node, ws store.WS) []string {
+	items, err := n.store.Items(context.Background(), ws, store.ItemFilter{}, store.Range{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := make([]string, len(items))
+	for i := range items {
+		docs[i] = string(items[i].Doc)
+	}
+	slices.Sort(docs)
+	return docs
 }
 
 // testDesk is a node of its own that works on imports.
@@ -149,6 +194,11 @@ func anyItem(t *rapid.T, i int) catalog.Item {
 		return catalog.Value{Type: catalog.Decimal, Text: rapid.SampledFrom([]string{"1.234", "0.5", "12", "1234.5", "0.125"}).Draw(t, "weight")}
 	})
 	optional("tags", func() catalog.Value { return anyList(t, catalog.Text, "a", "=b", "c, d", `e"f`) })
+	optional("type", func() catalog.Value { return catalog.Value{Type: catalog.Text, Text: text(t, "type")} })
+	optional("collections", func() catalog.Value { return anyList(t, catalog.Reference, "summer", "=sale", "a, b", "é") })
+	optional("commodity_type", func() catalog.Value {
+		return catalog.Value{Type: catalog.Enum, Text: rapid.SampledFrom([]string{"physical", "digital"}).Draw(t, "commodity_type")}
+	})
 	optional("images", func() catalog.Value {
 		return anyList(t, catalog.Image, "https://example.com/a.jpg", "https://example.com/b.jpg?x=1,2&y=\"3")
 	})

@@ -100,10 +100,10 @@ func (n *node) handler(auth rest.Authenticator) (http.Handler, error) {
 	return server.New(server.Config{Doors: []server.Door{door}, Ready: n.ready, Log: n.settings.log, Now: n.now}), nil
 }
 
-// ready says why the program cannot serve just now, or nil. The job engine runs
-// as long as the server does.
+// ready says why the program cannot serve just now, or nil: requests need the
+// database, and the imports that they start need the job engine.
 func (n *node) ready(ctx context.Context) error {
-	return n.store.Health(ctx)
+	return errors.Join(n.store.Health(ctx), n.engine.Health())
 }
 
 // localURL is where this machine reaches the address: one that listens

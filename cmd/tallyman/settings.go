@@ -75,6 +75,14 @@ func (s *settings) commandLine(words string) string {
 	return line
 }
 
+// sights are the command lines that show an import and its errors.
+func (s *settings) sights() sights {
+	return sights{
+		imp:    func(id string) string { return s.commandLine("imports show " + id) },
+		errors: func(id string) string { return s.commandLine("imports errors " + id) },
+	}
+}
+
 // inWorkspace is the settings for another workspace.
 func (s *settings) inWorkspace(name string) *settings {
 	other := *s

@@ -296,7 +296,7 @@ func (l DateLayout) complete() error {
 		}
 	}
 	if seen['H'] && seen['h'] {
-		return fmt.Errorf("H and h exclude each other")
+		return fmt.Errorf("letters H and h exclude each other")
 	}
 	if seen['h'] != seen['a'] {
 		return fmt.Errorf("h and a belong together")

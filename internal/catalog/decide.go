@@ -240,7 +240,7 @@ func (d *decider) write(c *Change, item *Item) bool {
 	after := *item
 	after.Doc, after.Live = doc, live
 	after.GTINShared = after.GTINShared || c.GTINShared
-	after.setKeys()
+	after.takeKeys(c.Ops)
 	if !d.keysFree(c, &after, item) {
 		return false
 	}
@@ -259,7 +259,7 @@ func (d *decider) create(c *Change, doc Doc) bool {
 			after.ID = k.Value
 		}
 	}
-	after.setKeys()
+	after.takeKeys(c.Ops)
 	if !d.keysFree(c, &after, nil) {
 		return false
 	}

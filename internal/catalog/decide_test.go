@@ -335,6 +335,10 @@ func TestDecideIsDeterministicAndItsImagesTakeItBack(t *testing.T) {
 		if r1.Outcome != catalog.Updated {
 			return
 		}
+		after := w1[0].After
+		if after.SKU != after.Doc.Text("sku") || after.GTIN != "" && after.GTIN != catalog.GTINKey(after.Doc.Text("ean")) {
+			t.Fatalf("key fields %q, %q are not those of %s", after.SKU, after.GTIN, after.Doc)
+		}
 		if back := w1[0].After.Doc.Revert(w1[0].Changes); back != w1[0].Before.Doc {
 			t.Fatalf("taken back: %s, was %s", back, w1[0].Before.Doc)
 		}

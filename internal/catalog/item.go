@@ -8,7 +8,7 @@ type Item struct {
 	Kind Kind
 
 	// Keys other than the id; "" when the item has none. They are copies of
-	// what Doc holds (see KeysOf), kept beside it so that stores can index them.
+	// what Doc holds, kept beside it so that stores can index them.
 	SKU  string
 	Slug string
 	Ref  string
@@ -121,32 +121,59 @@ func (it *Item) Get(f KeyField) string {
 	return ""
 }
 
-// setKeys copies the identifying properties out of the document.
-func (it *Item) setKeys() {
-	it.SKU = it.Doc.Text(PropSKU)
-	it.Slug = it.Doc.Text(PropSlug)
-	it.Ref = it.Doc.Text(PropRef)
-	it.GTIN = ""
-	if g := it.Doc.Text(PropGTIN); g != "" {
-		it.GTIN = GTINKey(g)
+// takeKeys moves the key fields along with the operations that were applied to
+// the document they are copies of.
+func (it *Item) takeKeys(ops []Op) {
+	for i := range ops {
+		op := &ops[i]
+		f := keyFieldOf(op.Field)
+		if f == 0 {
+			continue
+		}
+		value := ""
+		if key, ok := KeySetBy(op); ok {
+			value = key.Value
+		}
+		switch f {
+		case KeySKU:
+			it.SKU = value
+		case KeyGTIN:
+			it.GTIN = value
+		case KeyRef:
+			it.Ref = value
+		case KeySlug:
+			it.Slug = value
+		}
 	}
+}
+
+// keyFieldOf returns the key that a field is, 0 for none.
+func keyFieldOf(f *Field) KeyField {
+	if f.Locale != "" {
+		return 0
+	}
+	switch f.Property.Name {
+	case PropSKU:
+		return KeySKU
+	case PropGTIN:
+		return KeyGTIN
+	case PropRef:
+		return KeyRef
+	case PropSlug:
+		return KeySlug
+	}
+	return 0
 }
 
 // KeySetBy returns the key that an operation gives its item, in canonical form,
 // and whether it gives one.
 func KeySetBy(op *Op) (Key, bool) {
-	if op.Kind != OpSet || op.Field.Locale != "" || op.Value.Text == "" {
+	f := keyFieldOf(op.Field)
+	switch {
+	case f == 0 || op.Kind != OpSet || op.Value.Text == "":
 		return Key{}, false
+	case f == KeyGTIN:
+		return Key{f, GTINKey(op.Value.Text)}, true
 	}
-	switch op.Field.Property.Name {
-	case PropSKU:
-		return Key{KeySKU, op.Value.Text}, true
-	case PropGTIN:
-		return Key{KeyGTIN, GTINKey(op.Value.Text)}, true
-	case PropRef:
-		return Key{KeyRef, op.Value.Text}, true
-	case PropSlug:
-		return Key{KeySlug, op.Value.Text}, true
-	}
-	return Key{}, false
+	return Key{f, op.Value.Text}, true
 }

@@ -39,10 +39,6 @@ func (c Config) Validate() error {
 type Storage struct {
 	// Data is the folder of the embedded database and files.
 	Data string `name:"data" env:"TALLYMAN_DATA" default:"./tallyman-data" placeholder:"DIR" help:"Folder of the embedded database and files (${default})."`
-	// Database is the URL of a PostgreSQL database, "" for the embedded one.
-	Database string `name:"database" env:"TALLYMAN_DATABASE" secret:"" placeholder:"URL" help:"PostgreSQL database, postgres://…, in place of the embedded one."`
-	// Files is the URL of an S3-compatible bucket, "" for a folder within Data.
-	Files string `name:"files" env:"TALLYMAN_FILES" secret:"" placeholder:"URL" help:"S3-compatible bucket, s3://…, in place of the data folder."`
 }
 
 // DatabasePath is the file of the embedded database.

@@ -45,8 +45,6 @@ func TestDefaults(t *testing.T) {
 	}
 	want := []Setting{
 		{"data", "TALLYMAN_DATA", "./tallyman-data", true},
-		{"database", "TALLYMAN_DATABASE", "", true},
-		{"files", "TALLYMAN_FILES", "", true},
 		{"listen", "TALLYMAN_LISTEN", "127.0.0.1:8080", true},
 		{"base-url", "TALLYMAN_BASE_URL", "", true},
 		{"rate-limit", "TALLYMAN_RATE_LIMIT", "0", true},
@@ -97,12 +95,6 @@ func TestRefused(t *testing.T) {
 		not  string   // what it must not show
 	}{
 		{"--data=", []string{"--data", "TALLYMAN_DATA", "must name a folder"}, ""},
-		{"--database=postgres://me:hidden@db/x", []string{"--database", "postgres://me:xxxxx@db/x", "only the embedded database"}, "hidden"},
-		{"--database=postgresql://me:hidden@db/x", []string{"only the embedded database"}, "hidden"},
-		{"--database=mysql://me:hidden@db/x", []string{"mysql://", "must begin with postgres://"}, "hidden"},
-		{"--database=host=db password=hidden", []string{"must begin with postgres://"}, "hidden"},
-		{"--files=s3://key:hidden@bucket", []string{"--files", "s3://key:xxxxx@bucket", "only in the data folder"}, "hidden"},
-		{"--files=/srv/files", []string{"--files", "must begin with s3://"}, ""},
 		{"--listen=8080", []string{"--listen", `"8080"`, "HOST:PORT"}, ""},
 		{"--listen=localhost:http", []string{"--listen", `"localhost:http"`}, ""},
 		{"--listen=:65536", []string{"--listen", `":65536"`}, ""},
@@ -178,6 +170,13 @@ func TestTags(t *testing.T) {
 	}
 }
 
+// secretive is a command with settings and two secrets of its own.
+type secretive struct {
+	Config
+	Key   string `name:"key" env:"TALLYMAN_KEY" secret:"" help:"A secret."`
+	Token string `name:"token" env:"TALLYMAN_TOKEN" secret:"" help:"Another."`
+}
+
 func TestSecretFiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	for _, c := range []struct {
@@ -185,13 +184,16 @@ func TestSecretFiles(t *testing.T) {
 		content string
 		env     map[string]string
 		args    []string
-		want    string // part of the error, which names the secret's setting
+		want    string // the secret
+		fault   string // part of the error, where there is one
 	}{
-		{"from the file", "mysql://from-file\r\n", map[string]string{"TALLYMAN_DATABASE_FILE": file}, nil, "mysql://from-file"},
-		{"the flag goes before", "mysql://from-file", map[string]string{"TALLYMAN_DATABASE_FILE": file}, []string{"--database=mysql://from-flag"}, "mysql://from-flag"},
-		{"both are set", "mysql://from-file", map[string]string{"TALLYMAN_DATABASE_FILE": file, "TALLYMAN_DATABASE": "mysql://from-env"}, nil, "set one of them"},
-		{"no such file", "x", map[string]string{"TALLYMAN_FILES_FILE": file + ".none"}, nil, "TALLYMAN_FILES_FILE"},
-		{"empty file", "\n", map[string]string{"TALLYMAN_FILES_FILE": file}, nil, "is empty"},
+		{"from the file", "from-file\r\n", map[string]string{"TALLYMAN_KEY_FILE": file}, nil, "from-file", ""},
+		{"from the environment", "", map[string]string{"TALLYMAN_KEY": "from-env"}, nil, "from-env", ""},
+		{"the flag goes before", "from-file", map[string]string{"TALLYMAN_KEY_FILE": file}, []string{"--key=from-flag"}, "from-flag", ""},
+		{"both are set", "from-file", map[string]string{"TALLYMAN_KEY_FILE": file, "TALLYMAN_KEY": "from-env"}, nil, "", "set one of them"},
+		{"no such file", "x", map[string]string{"TALLYMAN_TOKEN_FILE": file + ".none"}, nil, "", "TALLYMAN_TOKEN_FILE"},
+		{"empty file", "\n", map[string]string{"TALLYMAN_TOKEN_FILE": file}, nil, "", "is empty"},
+		{"only for secrets", "x", map[string]string{"TALLYMAN_DATA_FILE": file + ".none"}, nil, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			clearEnv(t)
@@ -201,38 +203,40 @@ func TestSecretFiles(t *testing.T) {
 			if err := os.WriteFile(file, []byte(c.content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := parse(t, c.args...)
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("error %v, want one with %q", err, c.want)
+			var cli secretive
+			k, err := kong.New(&cli, kong.Name("tallyman"), kong.Resolvers(SecretFiles()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = k.Parse(c.args)
+			if c.fault != "" {
+				if err == nil || !strings.Contains(err.Error(), c.fault) {
+					t.Errorf("error %v, want one with %q", err, c.fault)
+				}
+				return
+			}
+			if err != nil || cli.Key != c.want || cli.Data != "./tallyman-data" {
+				t.Errorf("the secret is %q, the data folder %q, %v; want %q", cli.Key, cli.Data, err, c.want)
 			}
 		})
 	}
-	t.Run("only for secrets", func(t *testing.T) {
-		clearEnv(t)
-		t.Setenv("TALLYMAN_DATA_FILE", file+".none")
-		if c, err := parse(t); err != nil || c.Data != "./tallyman-data" {
-			t.Errorf("Data = %q, %v", c.Data, err)
-		}
-	})
 }
 
 func TestDescribeRedacts(t *testing.T) {
 	for secret, want := range map[string]string{
-		"":                                      "",
-		"postgres://me:hidden@db:5432/x":        "postgres://me:xxxxx@db:5432/x",
-		"postgres://me@db/x?sslpassword=hidden": "postgres://me@db/x?xxxxx",
-		"host=db password=hidden":               "xxxxx",
-		"hidden":                                "xxxxx",
-		"postgres://me:12#hidden@db/x":          "xxxxx",
-		"postgres://me:12/hidden@db/x":          "xxxxx",
-		"postgres://me:12?hidden@db/x":          "xxxxx",
-		"postgres://me:1@2/hidden@db/x":         "xxxxx",
+		"":                                  "",
+		"https://me:hidden@host:5432/x":     "https://me:xxxxx@host:5432/x",
+		"https://me@host/x?password=hidden": "https://me@host/x?xxxxx",
+		"host=host password=hidden":         "xxxxx",
+		"hidden":                            "xxxxx",
+		"https://me:12#hidden@host/x":       "xxxxx",
+		"https://me:12/hidden@host/x":       "xxxxx",
+		"https://me:12?hidden@host/x":       "xxxxx",
+		"https://me:1@2/hidden@host/x":      "xxxxx",
 	} {
-		c := Config{Storage: Storage{Database: secret}}
-		for _, s := range c.Describe() {
-			if s.Name == "database" && s.Value != want {
-				t.Errorf("Describe shows %q as %q, want %q", secret, s.Value, want)
-			}
+		all := describe(reflect.ValueOf(secretive{Key: secret}))
+		if got := all[len(all)-2]; got.Name != "key" || got.Value != want {
+			t.Errorf("Describe shows %q as %+v, want %q", secret, got, want)
 		}
 	}
 }

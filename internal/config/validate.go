@@ -29,30 +29,10 @@ func envName(flag string) string {
 
 // Validate checks the group.
 func (s Storage) Validate() error {
-	var data error
 	if s.Data == "" {
-		data = notAllowed("data", s.Data, "it must name a folder")
+		return notAllowed("data", s.Data, "it must name a folder")
 	}
-	return errors.Join(data,
-		checkRemote("database", s.Database, "this build has only the embedded database; leave it empty", "postgres", "postgresql"),
-		checkRemote("files", s.Files, "this build keeps files only in the data folder; leave it empty", "s3"))
-}
-
-// checkRemote refuses every URL, those of a service that is to come with what
-// to do instead.
-func checkRemote(flag, value, instead string, schemes ...string) error {
-	if value == "" {
-		return nil
-	}
-	u, err := url.Parse(value)
-	if err == nil {
-		for _, scheme := range schemes {
-			if u.Scheme == scheme {
-				return notAllowed(flag, redact(value), instead)
-			}
-		}
-	}
-	return notAllowed(flag, redact(value), "it must begin with "+schemes[0]+":// or be empty")
+	return nil
 }
 
 // Validate checks the group.

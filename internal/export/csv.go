@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tallyman/internal/catalog"
+	"tallyman/internal/export/safecsv"
 )
 
 // listSeparator joins the elements of a list in one cell; it is what sources
@@ -26,18 +27,18 @@ func (e *exporter) csv(w io.Writer) error {
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
 	if e.opt.Spreadsheet {
-		out.WriteString("\ufeff")
+		out.WriteString(safecsv.BOM)
 	}
 	cells := make([]string, len(l.columns))
 	for i, c := range l.columns {
 		cells[i] = c.name
 	}
-	buf := appendRecord(nil, cells)
+	buf := safecsv.AppendRecord(nil, cells)
 	out.Write(buf)
 	err = e.each(func(it *catalog.Item) error {
 		e.rep.Items++
 		e.cells(it, l, cells)
-		buf = appendRecord(buf[:0], cells)
+		buf = safecsv.AppendRecord(buf[:0], cells)
 		_, err := out.Write(buf)
 		return err
 	})
@@ -104,7 +105,7 @@ func (e *exporter) list(it *catalog.Item, c column, elements []string) string {
 // 5: the first keeps what a file says, the second protects who opens it).
 func (e *exporter) guarded(c column, s string) string {
 	if e.opt.Spreadsheet || c.name == catalog.PropSKU {
-		return guard(s)
+		return safecsv.Guard(s)
 	}
 	return s
 }
@@ -117,74 +118,4 @@ func plainNumber(s string) string {
 		return s + "0"
 	}
 	return s
-}
-
-// guard puts a single quote before a text that a spreadsheet would run as a
-// formula (contract sources.md section 5, after OWASP ASVS 1.2.10), numbers
-// excepted. A text that begins with quotes before such a sign gets one more, so
-// that taking one away is always right.
-func guard(s string) string {
-	if !startsFormula(strings.TrimLeft(s, "'")) || isNumber(s) {
-		return s
-	}
-	return "'" + s
-}
-
-func startsFormula(s string) bool {
-	return s != "" && strings.IndexByte("=+-@\t\r\x00", s[0]) >= 0
-}
-
-// isNumber reports whether s is a sign, digits and at most one point.
-func isNumber(s string) bool {
-	s = strings.TrimPrefix(strings.TrimPrefix(s, "-"), "+")
-	digits, points := 0, 0
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] >= '0' && s[i] <= '9':
-			digits++
-		case s[i] == '.':
-			points++
-		default:
-			return false
-		}
-	}
-	return digits > 0 && points <= 1
-}
-
-// appendRecord appends one record with its CRLF.
-func appendRecord(b []byte, cells []string) []byte {
-	for i, c := range cells {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendCell(b, c)
-	}
-	return append(b, '\r', '\n')
-}
-
-// appendCell appends a cell, quoted where a reader would misread it bare.
-func appendCell(b []byte, s string) []byte {
-	if !needsQuotes(s) {
-		return append(b, s...)
-	}
-	b = append(b, '"')
-	for {
-		i := strings.IndexByte(s, '"')
-		if i < 0 {
-			break
-		}
-		b = append(b, s[:i]...)
-		b = append(b, '"', '"')
-		s = s[i+1:]
-	}
-	b = append(b, s...)
-	return append(b, '"')
-}
-
-func needsQuotes(s string) bool {
-	if s == "" {
-		return false
-	}
-	first, last := s[0], s[len(s)-1]
-	return first <= ' ' || last <= ' ' || strings.ContainsAny(s, "\",;\t|\r\n")
 }

@@ -24,10 +24,18 @@ type Info struct {
 	ModTime time.Time
 }
 
-// Store keeps files under keys. A key is a path of one or more elements of
-// [A-Za-z0-9._-], separated by '/'; no element begins with a dot. A file is
-// written once, whole, and never changed; a reader sees all of it or nothing.
-// Every method is safe for concurrent use.
+// Store keeps files under keys. Every method is safe for concurrent use.
+//
+// A key is a path of one or more elements of [A-Za-z0-9._-], separated by '/';
+// no element begins with a dot. An element has at most 255 bytes, a key at most
+// 1024. A method given any other key returns an error (CheckKey); a prefix of
+// List may be anything. Whoever makes keys keeps to two rules more, which a store
+// may but need not enforce: a key is not also the folder of another ("a" beside
+// "a/b"), and no two keys differ by case alone, for they may be one file.
+//
+// A file is written once, whole, and never changed; a reader sees all of it or
+// nothing. A key may be given a new file. A reader that has the old one open goes
+// on reading its bytes or gets an error; never does it see bytes of both.
 type Store interface {
 	// Create begins a new file. Nothing is seen under the key before Commit. An
 	// existing file of that key is replaced by Commit, in one step.

@@ -21,8 +21,10 @@ const chunkBytes = 8 << 20
 type chunk struct {
 	groups []catalog.Group
 	rows   int
-	// next is where the chunk behind it begins.
+	// next is where the chunk behind it begins; last says that none does in this
+	// batch.
 	next mark
+	last bool
 	// verdict is the chunk decided ahead of its transaction; nil if it is to be
 	// decided within it.
 	verdict *verdict
@@ -42,16 +44,28 @@ type chunkReader struct {
 	// ahead says that rec is read already and begins the next group.
 	ahead bool
 	done  bool
+	// most is how many rows a chunk has, so that chunks are of even size.
+	most int
 }
 
 func (s *Service) newChunkReader(ctx context.Context, st *started, in *input) (*chunkReader, error) {
-	r := &chunkReader{svc: s, st: st, mapper: in.binding.Mapper(st.imp.Mode), binding: in.binding, decider: s.newDecider(&st.imp, in)}
+	r := &chunkReader{svc: s, st: st, mapper: in.binding.Mapper(st.imp.Mode), binding: in.binding, decider: s.newDecider(&st.imp, in),
+		most: evenChunks(st.batch.Rows-st.batch.Tally.Rows(), s.cfg.ChunkRows)}
 	var err error
 	if r.dec, err = tabular.Open(in.file, &in.layout, section(&st.batch), s.cfg.Limits, nil); err != nil {
 		return nil, err
 	}
 	r.duplicates, err = s.duplicates(ctx, &st.imp, &st.batch)
 	return r, err
+}
+
+// evenChunks cuts the rows that are left into chunks of even size.
+func evenChunks(left int64, most int) int {
+	chunks := (left + int64(most) - 1) / int64(most)
+	if chunks <= 1 {
+		return most
+	}
+	return int((left + chunks - 1) / chunks)
 }
 
 // read returns the next chunk, decided ahead where that pays, or nil after the
@@ -70,12 +84,11 @@ func (r *chunkReader) decode() (*chunk, error) {
 	if r.done {
 		return nil, nil
 	}
-	most := r.svc.cfg.ChunkRows
-	c := &chunk{groups: make([]catalog.Group, 0, most)}
-	rows := make([]catalog.Row, 0, most)
-	changes := make([]catalog.Change, 0, most)
+	c := &chunk{groups: make([]catalog.Group, 0, r.most)}
+	rows := make([]catalog.Row, 0, r.most)
+	changes := make([]catalog.Change, 0, r.most)
 	begin, _, _ := r.dec.Position()
-	for c.rows < most {
+	for c.rows < r.most {
 		if err := r.record(); errors.Is(err, io.EOF) {
 			r.done = true
 			break
@@ -95,14 +108,27 @@ func (r *chunkReader) decode() (*chunk, error) {
 		c.groups = append(c.groups, g)
 		c.rows += len(g.Rows)
 	}
+	if c.rows == 0 {
+		return nil, nil
+	}
+	return c, r.lookBehind(c)
+}
+
+// lookBehind finds out where the chunk behind this one begins, if there is one.
+func (r *chunkReader) lookBehind(c *chunk) error {
+	if !r.done {
+		if err := r.record(); errors.Is(err, io.EOF) {
+			r.done = true
+		} else if err != nil {
+			return fmt.Errorf("read record: %w", err)
+		}
+	}
+	c.last = r.done
 	c.next.offset, c.next.number, c.next.line = r.dec.Position()
 	if r.ahead {
 		c.next = mark{offset: r.rec.Offset, number: r.rec.Number, line: r.rec.Line}
 	}
-	if c.rows == 0 {
-		return nil, nil
-	}
-	return c, nil
+	return nil
 }
 
 // extend returns all with part counted in, where part was appended to the room

@@ -66,16 +66,18 @@ func (d *decider) ahead(ctx context.Context, c *chunk) (v *verdict, err error) {
 	return v, nil
 }
 
-// assumingNew decides the chunk as if none of its items existed.
+// assumingNew decides the chunk as if none of its items existed. Two rows of
+// the chunk with one key are not noticed here: the store refuses the second.
 func (d *decider) assumingNew(c *chunk) *verdict {
 	d.facts.Now = d.svc.now()
 	v := &verdict{fresh: true}
-	w := newWorld()
+	v.decisions.Rows = make([]catalog.RowDecision, 0, c.rows)
+	v.decisions.Writes = make([]catalog.Write, 0, c.rows)
+	empty := newWorld()
 	for i := range c.groups {
-		before, first := len(v.decisions.Writes), len(v.decisions.Rows)
+		first := len(v.decisions.Rows)
 		g := &c.groups[i]
-		catalog.Decide(g, w, d.facts, &v.decisions)
-		w.apply(v.decisions.Writes[before:])
+		catalog.Decide(g, empty, d.facts, &v.decisions)
 		for j := range g.Changes {
 			if v.decisions.Rows[first+g.Changes[j].Row].Outcome == catalog.Failed {
 				v.doubtful.addMatch(&g.Changes[j])
@@ -197,18 +199,23 @@ func allNew(c *chunk, d *catalog.Decisions) bool {
 // creations lists the new items sorted by their keys, which is the order that
 // the store's indexes and locks want.
 func creations(writes []catalog.Write) []catalog.Item {
-	var items []catalog.Item
+	// Pointers are sorted, for an item is large to move about.
+	var created []*catalog.Item
 	for i := range writes {
 		if writes[i].Outcome == catalog.Created {
-			items = append(items, writes[i].After)
+			created = append(created, &writes[i].After)
 		}
 	}
-	slices.SortFunc(items, func(a, b catalog.Item) int {
+	slices.SortFunc(created, func(a, b *catalog.Item) int {
 		if a.GTIN != b.GTIN {
 			return strings.Compare(a.GTIN, b.GTIN)
 		}
 		return strings.Compare(a.SKU, b.SKU)
 	})
+	items := make([]catalog.Item, len(created))
+	for i, it := range created {
+		items[i] = *it
+	}
 	return items
 }
 

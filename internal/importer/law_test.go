@@ -33,6 +33,15 @@ func products(n int, version string) string {
 	return sb.String()
 }
 
+// sized is a test's size: the full one, or a small one under -short, which goes
+// with the race detector.
+func sized(full, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return full
+}
+
 func TestTheSameFileAgainMovesNothing(t *testing.T) {
 	s := newStack(t, nil)
 	file := products(9000, "a")
@@ -73,7 +82,7 @@ func TestDuplicatesAreFoundInWhateverBatchTheyFall(t *testing.T) {
 // that it is the sum of the pages, and that the catalog holds what it counts.
 func TestTheTallyIsTrueAtEveryMoment(t *testing.T) {
 	s := newStack(t, nil)
-	imp, err := s.begin("a.csv", products(30000, "a"), importer.Options{})
+	imp, err := s.begin("a.csv", products(sized(30000, 9000), "a"), importer.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,9 +124,8 @@ func TestTheTallyIsTrueAtEveryMoment(t *testing.T) {
 	}
 }
 
-// gate lets chunks through until it is shut, and tells when one waits.
+// gate lets chunks through until it is shut, and tells when the first one waits.
 type gate struct {
-	mu      sync.Mutex
 	passed  atomic.Int64
 	shutAt  int64
 	reached chan struct{}
@@ -132,17 +140,21 @@ func (g *gate) probe(step importer.Step) {
 	if step != importer.StepChunkAfterCommit {
 		return
 	}
-	if g.passed.Add(1) == g.shutAt {
+	n := g.passed.Add(1)
+	if n == g.shutAt {
 		close(g.reached)
+	}
+	if n >= g.shutAt {
 		<-g.open
 	}
 }
 
 func TestPauseResumeTerminate(t *testing.T) {
+	rows := sized(30000, 9000)
 	g := newGate(3)
 	s := newStack(t, func(c *importer.Config) { c.Probe = g.probe })
 	ctx := context.Background()
-	imp, err := s.begin("a.csv", products(30000, "a"), importer.Options{})
+	imp, err := s.begin("a.csv", products(rows, "a"), importer.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +165,7 @@ func TestPauseResumeTerminate(t *testing.T) {
 	}
 	close(g.open)
 	done := paused.Tally.Rows()
-	if done == 0 || done >= 30000 {
+	if done == 0 || done >= int64(rows) {
 		t.Fatalf("paused after %d rows", done)
 	}
 	if again, err := s.svc.Pause(ctx, s.ws, imp.ID); err != nil || again.State != store.Paused {
@@ -161,7 +173,7 @@ func TestPauseResumeTerminate(t *testing.T) {
 	}
 	// Another import runs to its end meanwhile: had the paused one still a live
 	// chunk, it would have shown by then.
-	other := s.run("b.csv", strings.ReplaceAll(products(6000, "b"), "S-", "T-"), importer.Options{})
+	other := s.run("b.csv", strings.ReplaceAll(products(sized(6000, 2000), "b"), "S-", "T-"), importer.Options{})
 	if other.State != store.Done {
 		t.Fatalf("other import: %s", other.State)
 	}
@@ -172,7 +184,7 @@ func TestPauseResumeTerminate(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := s.await(imp.ID, store.State.Ended)
-	if end.State != store.Done || end.Tally.Created != 30000 {
+	if end.State != store.Done || end.Tally.Created != int64(rows) {
 		t.Errorf("after resuming: %s %+v", end.State, end.Tally)
 	}
 	s.checkTally(end)
@@ -184,7 +196,7 @@ func TestPauseResumeTerminate(t *testing.T) {
 func TestTerminateKeepsWhatIsDone(t *testing.T) {
 	g := newGate(2)
 	s := newStack(t, func(c *importer.Config) { c.Probe = g.probe })
-	imp, err := s.begin("a.csv", products(20000, "a"), importer.Options{})
+	imp, err := s.begin("a.csv", products(sized(20000, 9000), "a"), importer.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +206,7 @@ func TestTerminateKeepsWhatIsDone(t *testing.T) {
 	if err != nil || end.State != store.Terminated {
 		t.Fatalf("terminate: %s %v", end.State, err)
 	}
-	other := s.run("b.csv", strings.ReplaceAll(products(6000, "b"), "S-", "T-"), importer.Options{})
+	other := s.run("b.csv", strings.ReplaceAll(products(sized(6000, 2000), "b"), "S-", "T-"), importer.Options{})
 	end, _ = s.svc.Import(context.Background(), s.ws, imp.ID)
 	s.checkTally(end)
 	if n, _ := s.db.CountItems(context.Background(), s.ws.WS, store.ItemFilter{}); int64(n) != end.Tally.Created+other.Tally.Created {
@@ -208,13 +220,14 @@ func TestTerminateKeepsWhatIsDone(t *testing.T) {
 // Two imports over the same items at once, in opposite orders and partly new:
 // both end, every row is accounted for, and the last writer decides per item.
 func TestTwoImportsOverTheSameItems(t *testing.T) {
+	rows := sized(9000, 5000)
 	s := newStack(t, nil)
-	s.run("base.csv", products(4000, "base"), importer.Options{})
-	a, err := s.begin("a.csv", products(9000, "a"), importer.Options{})
+	s.run("base.csv", products(rows/2, "base"), importer.Options{})
+	a, err := s.begin("a.csv", products(rows, "a"), importer.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.SplitAfter(products(9000, "b"), "\n")
+	lines := strings.SplitAfter(products(rows, "b"), "\n")
 	reversed := []string{lines[0]}
 	for i := len(lines) - 2; i > 0; i-- {
 		reversed = append(reversed, lines[i])
@@ -230,15 +243,14 @@ func TestTwoImportsOverTheSameItems(t *testing.T) {
 		}
 		s.checkTally(imp)
 	}
-	if n, _ := s.db.CountItems(context.Background(), s.ws.WS, store.ItemFilter{}); n != 9000 {
-		t.Errorf("%d items, want 9000", n)
+	if n, _ := s.db.CountItems(context.Background(), s.ws.WS, store.ItemFilter{}); n != rows {
+		t.Errorf("%d items, want %d", n, rows)
 	}
 }
 
 // A job that does not hold its batch, or whose batch was taken back, does nothing.
 func TestStaleAndFencedJobsDoNothing(t *testing.T) {
-	var s *stack
-	s = newIdleStack(t, nil)
+	s := newIdleStack(t, nil)
 	ctx := context.Background()
 	imp, err := s.begin("a.csv", products(3000, "a"), importer.Options{})
 	if err != nil {

@@ -12,10 +12,12 @@ import (
 	"tallyman/internal/store"
 )
 
-// run works on a batch of rows for one time slice: chunk after chunk, each in a
-// transaction of its own, while a second goroutine decodes and decides ahead. The
-// last chunk's transaction also ends the batch or enqueues its continuation.
+// run works on batches of rows for one time slice: chunk after chunk, each in
+// a transaction of its own, while a second goroutine decodes and decides ahead.
+// A job that ends its batch in time goes on with one that waits; when the slice
+// is over, the last chunk's transaction enqueues the batch's continuation.
 func (s *Service) run(ctx context.Context, job store.Job, id int64) error {
+	until := time.Now().Add(s.cfg.SliceTime)
 	st, err := s.start(ctx, job, id)
 	if err != nil {
 		return err
@@ -25,14 +27,24 @@ func (s *Service) run(ctx context.Context, job store.Job, id int64) error {
 		return err
 	}
 	defer in.Close()
-	reader, err := s.newChunkReader(ctx, &st, in)
+	w := &chunkWriter{svc: s, st: &st, decider: s.newDecider(&st.imp, in), jobID: id, until: until}
+	for more := true; more; {
+		if more, err = s.runBatch(ctx, w, in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runBatch works on the batch at hand; more says that another is at hand then.
+func (s *Service) runBatch(ctx context.Context, w *chunkWriter, in *input) (more bool, err error) {
+	reader, err := s.newChunkReader(ctx, w.st, in)
 	if err != nil {
-		return err
+		return false, err
 	}
 	ahead, stop := s.readAhead(ctx, reader)
 	defer stop()
-	w := &chunkWriter{svc: s, st: &st, decider: s.newDecider(&st.imp, in)}
-	return w.writeAll(ctx, ahead, time.Now().Add(s.cfg.SliceTime))
+	return w.writeAll(ctx, ahead)
 }
 
 // decoded is a chunk on its way from the reader to the writer.
@@ -73,32 +85,43 @@ type chunkWriter struct {
 	st  *started
 	// decider decides chunks within their transaction.
 	decider *decider
+	jobID   int64
+	// until is when the time slice is over.
+	until time.Time
 }
 
-// writeAll writes chunks until the batch or the time slice ends.
-func (w *chunkWriter) writeAll(ctx context.Context, chunks <-chan decoded, until time.Time) error {
-	next, more := <-chunks
-	if !more {
-		return w.write(ctx, &chunk{next: mark{w.st.batch.NextOffset, w.st.batch.NextOffset, w.st.batch.NextRow, w.st.batch.NextLine}}, endBatch)
-	}
+// writeAll writes chunks until the batch or the time slice ends. more says that
+// the job holds another batch now.
+func (w *chunkWriter) writeAll(ctx context.Context, chunks <-chan decoded) (more bool, err error) {
 	for {
-		d := next
-		if d.err != nil {
-			return d.err
+		d, ok := <-chunks
+		if !ok {
+			// The batch's cursor stood at its end already.
+			b := &w.st.batch
+			d.chunk = &chunk{next: mark{offset: b.NextOffset, number: b.NextRow, line: b.NextLine}, last: true}
 		}
-		if next, more = <-chunks; !more {
-			return w.write(ctx, d.chunk, endBatch)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if !time.Now().Before(until) || jobs.Stopping(ctx) {
-			return w.write(ctx, d.chunk, continueLater)
+		switch {
+		case d.err != nil:
+			return false, d.err
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case d.chunk.last && w.sliceOver(ctx):
+			return false, w.write(ctx, d.chunk, endBatch)
+		case d.chunk.last:
+			ended := w.st.batch.No
+			err := w.write(ctx, d.chunk, takeNext)
+			return err == nil && w.st.batch.No != ended, err
+		case w.sliceOver(ctx):
+			return false, w.write(ctx, d.chunk, continueLater)
 		}
 		if err := w.write(ctx, d.chunk, goOn); err != nil {
-			return err
+			return false, err
 		}
 	}
+}
+
+func (w *chunkWriter) sliceOver(ctx context.Context) bool {
+	return !time.Now().Before(w.until) || jobs.Stopping(ctx)
 }
 
 // after says what a chunk's transaction does with the batch beside the chunk.
@@ -107,7 +130,8 @@ type after uint8
 const (
 	goOn          after = iota // nothing: the next chunk follows
 	continueLater              // it enqueues the batch's next job
-	endBatch                   // it ends the batch
+	endBatch                   // it ends the batch, and gives its place to a new job
+	takeNext                   // it ends the batch and takes the next one over
 )
 
 // maxDecisions bounds how often one chunk is decided again before the job gives
@@ -219,14 +243,34 @@ func (w *chunkWriter) leave(ctx context.Context, tx store.Tx, b *store.Batch, th
 	switch then {
 	case continueLater:
 		return s.enqueue(ctx, tx, imp.WS, imp.Small, b)
-	case endBatch:
+	case endBatch, takeNext:
 		b.State, b.JobID = store.BatchDone, 0
 		if err := tx.SaveBatch(ctx, b); err != nil {
 			return err
 		}
+		if then == takeNext {
+			if took, err := w.takeBatch(ctx, tx, b); took || err != nil {
+				return err
+			}
+		}
 		return w.nextBatch(ctx, tx)
 	}
 	return tx.SaveBatch(ctx, b)
+}
+
+// takeBatch makes b the next batch that waits for a job, held by this one.
+func (w *chunkWriter) takeBatch(ctx context.Context, tx store.Tx, b *store.Batch) (bool, error) {
+	waiting, err := tx.NextBatches(ctx, b.ImportNo, b.Pass, 1)
+	if err != nil || len(waiting) == 0 {
+		return false, err
+	}
+	next := &waiting[0]
+	next.JobID = w.jobID
+	if err := tx.SaveBatch(ctx, next); err != nil {
+		return false, err
+	}
+	*b, err = tx.StartBatch(ctx, next.BatchRef, w.jobID, w.svc.cfg.Node, w.svc.now())
+	return err == nil, err
 }
 
 // nextBatch hands the job's place to a batch that waits for one, or, after the

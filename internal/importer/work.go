@@ -69,7 +69,8 @@ type started struct {
 	batch store.Batch
 }
 
-// start claims the job's batch. The import moves from received to its working
+// start claims the batch that the job holds: the one it was enqueued for, or
+// one it had gone on to when its process died. The import moves from received to its working
 // state with its first job.
 func (s *Service) start(ctx context.Context, job store.Job, id int64) (started, error) {
 	var st started
@@ -82,7 +83,14 @@ func (s *Service) start(ctx context.Context, job store.Job, id int64) (started, 
 			return store.ErrStale
 		}
 		now := s.now()
-		if st.batch, err = tx.StartBatch(ctx, job.Batch, id, s.cfg.Node, now); err != nil {
+		held, err := tx.HeldBatch(ctx, imp.No, job.Batch.Pass, id)
+		if errors.Is(err, store.ErrNotFound) {
+			return store.ErrStale
+		}
+		if err != nil {
+			return err
+		}
+		if st.batch, err = tx.StartBatch(ctx, held.BatchRef, id, s.cfg.Node, now); err != nil {
 			return err
 		}
 		if imp.State == store.Received {

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -140,6 +141,9 @@ type Engine[TTx any] struct {
 
 	mu      sync.Mutex // held while starting and stopping
 	running bool
+	// ended closes when the workers have ended; nil before a start and from the
+	// moment of a stop. It is read without mu, which a stop holds for long.
+	ended atomic.Pointer[<-chan struct{}]
 }
 
 // New returns an engine that is not started. The constructors of the database
@@ -215,6 +219,8 @@ func (e *Engine[TTx]) Start(ctx context.Context) error {
 		return fmt.Errorf("start jobs: %w", err)
 	}
 	e.running = true
+	ended := e.client.Stopped()
+	e.ended.Store(&ended)
 	return nil
 }
 
@@ -229,6 +235,7 @@ func (e *Engine[TTx]) Stop(ctx context.Context) error {
 	if !e.running {
 		return nil
 	}
+	e.ended.Store(nil)
 	e.stop.raise()
 	if err := e.client.Stop(ctx); err != nil {
 		return fmt.Errorf("stop jobs: %w", err)

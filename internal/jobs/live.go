@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/riverqueue/river/riverdriver"
@@ -24,4 +25,20 @@ func (e *Engine[TTx]) Live(ctx context.Context, ids []int64) (map[int64]bool, er
 		}
 	}
 	return live, nil
+}
+
+// Health says why jobs are not being worked on, or nil: the engine was not
+// started, was told to stop, or has ended by itself. It asks no database and
+// never waits.
+func (e *Engine[TTx]) Health() error {
+	ended := e.ended.Load()
+	if ended == nil {
+		return errors.New("the job engine does not run")
+	}
+	select {
+	case <-*ended:
+		return errors.New("the job engine has ended by itself")
+	default:
+		return nil
+	}
 }

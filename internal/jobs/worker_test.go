@@ -178,7 +178,7 @@ func TestClientID(t *testing.T) {
 	if id := clientID(long); len(id) > 100 {
 		t.Errorf("%d characters", len(id))
 	}
-	if clientID("node") == clientID("node") {
+	if one, other := clientID("node"), clientID("node"); one == other {
 		t.Error("two processes of one node have one id")
 	}
 }

@@ -46,10 +46,18 @@ func Sum(pages EachPage) (Total, error) {
 	return t, err
 }
 
-// ProblemFilter selects problems.
+// Severities says how grave the problems are that a ProblemFilter selects.
+type Severities uint8
+
+const (
+	ErrorsOnly Severities = iota
+	WarningsOnly
+	ErrorsAndWarnings
+)
+
+// ProblemFilter selects problems; the zero value selects all errors.
 type ProblemFilter struct {
-	// Warnings selects warnings too; otherwise only errors are selected.
-	Warnings bool
+	Severities Severities
 	// Code selects problems of one code; "" selects all.
 	Code catalog.Code
 }
@@ -66,22 +74,29 @@ type RowProblem struct {
 }
 
 func (f ProblemFilter) selects(p *catalog.Problem) bool {
-	return (f.Warnings || p.Severity != catalog.Warning) && (f.Code == "" || f.Code == p.Code)
+	grave := f.Severities == ErrorsAndWarnings || (f.Severities == WarningsOnly) == (p.Severity == catalog.Warning)
+	return grave && (f.Code == "" || f.Code == p.Code)
 }
 
 // count returns how many problems of a page the filter selects. ok is false
 // when the page's counts cannot say: they hold problems by code and by
 // severity, not by both.
 func (f ProblemFilter) count(p *Page) (n int64, ok bool) {
+	n, others := p.Tally.Errors, p.Tally.Warnings
+	switch f.Severities {
+	case WarningsOnly:
+		n, others = others, n
+	case ErrorsAndWarnings:
+		n, others = n+others, 0
+	}
+	ofCode := p.Codes[f.Code]
 	switch {
-	case f.Code == "" && f.Warnings:
-		return p.Tally.Errors + p.Tally.Warnings, true
 	case f.Code == "":
-		return p.Tally.Errors, true
-	case f.Warnings || p.Tally.Warnings == 0 || p.Codes[f.Code] == 0:
-		return p.Codes[f.Code], true
-	case p.Tally.Errors == 0:
+		return n, true
+	case n == 0 || ofCode == 0:
 		return 0, true
+	case others == 0:
+		return ofCode, true
 	}
 	return 0, false
 }
@@ -91,9 +106,9 @@ func (f ProblemFilter) count(p *Page) (n int64, ok bool) {
 //
 // The total is summed over the pages' counts, and only pages that the window
 // touches are loaded, so a window deep in millions of problems costs no more
-// than the first. Where a filter asks for the errors of one code, pages that
-// hold both errors and warnings have to be loaded to be counted. load is never
-// called while pages runs.
+// than the first. Where a filter asks for the errors or the warnings of one
+// code, pages that hold both, and that code, have to be loaded to be counted.
+// load is never called while pages runs.
 func Problems(pages EachPage, load LoadPage, f ProblemFilter, offset, limit int64) ([]RowProblem, int64, error) {
 	w := window{filter: f, load: load, decoder: NewDecoder(), from: max(offset, 0), to: -1}
 	if limit > 0 {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -65,12 +66,16 @@ func genShelf(t *rapid.T) *shelf {
 	return s
 }
 
+func genSeverities(t *rapid.T) Severities {
+	return rapid.SampledFrom([]Severities{ErrorsOnly, WarningsOnly, ErrorsAndWarnings}).Draw(t, "severities")
+}
+
 func TestProblemsWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := genShelf(t)
 		f := ProblemFilter{
-			Warnings: rapid.Bool().Draw(t, "warnings"),
-			Code:     catalog.Code(rapid.SampledFrom([]string{"", "", "invalid_gtin", "too_long", "nowhere"}).Draw(t, "code")),
+			Severities: genSeverities(t),
+			Code:       catalog.Code(rapid.SampledFrom([]string{"", "", "invalid_gtin", "too_long", "nowhere"}).Draw(t, "code")),
 		}
 		var all []RowProblem
 		if err := EachProblem(s.each, f, func(p RowProblem) error { all = append(all, p); return nil }); err != nil {
@@ -98,11 +103,13 @@ func TestProblemsWindow(t *testing.T) {
 func TestProblemsSelectsByPlainReading(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := genShelf(t)
-		f := ProblemFilter{Warnings: rapid.Bool().Draw(t, "warnings"), Code: "too_long"}
+		f := ProblemFilter{Severities: genSeverities(t), Code: catalog.Code(rapid.SampledFrom([]string{"", "too_long"}).Draw(t, "code"))}
+		wanted := map[Severities][]catalog.Severity{ErrorsOnly: {catalog.Error}, WarningsOnly: {catalog.Warning},
+			ErrorsAndWarnings: {catalog.Error, catalog.Warning}}[f.Severities]
 		var want int
 		if err := EachRow(s.each, func(x Entry) error {
 			for _, p := range x.Problems {
-				if p.Code == "too_long" && (f.Warnings || p.Severity == catalog.Error) {
+				if (f.Code == "" || p.Code == f.Code) && slices.Contains(wanted, p.Severity) {
 					want++
 				}
 			}
@@ -124,7 +131,7 @@ func TestProblemsLoadsOnlyTheWindow(t *testing.T) {
 		enc.Encode(&p, failed(100, true), nil)
 		s.pages = append(s.pages, p)
 	}
-	for _, f := range []ProblemFilter{{}, {Warnings: true}, {Code: catalog.CodeGTINCheckDigit}} {
+	for _, f := range []ProblemFilter{{}, {Severities: ErrorsAndWarnings}, {Code: catalog.CodeGTINCheckDigit}} {
 		s.loaded = 0
 		got, total, err := Problems(s.headers, s.load, f, 15_010, 20)
 		if err != nil || len(got) != 20 {
@@ -133,6 +140,33 @@ func TestProblemsLoadsOnlyTheWindow(t *testing.T) {
 		if s.loaded > 2 { // a window of 20 lies on one page, or on the seam of two
 			t.Errorf("%+v: loaded %d pages of 500 for 20 of %d problems", f, s.loaded, total)
 		}
+	}
+}
+
+// Warnings are counted by the tally even where errors stand beside them.
+func TestWarningsLoadOnlyTheirWindow(t *testing.T) {
+	s := &shelf{}
+	enc := NewEncoder()
+	for seq := range 500 {
+		entries := failed(100, true)
+		for i := range entries {
+			entries[i].Problems = append(entries[i].Problems, catalog.Problem{Code: catalog.CodeSKUCaseTwin, Severity: catalog.Warning})
+		}
+		p := Page{Seq: seq}
+		enc.Encode(&p, entries, nil)
+		s.pages = append(s.pages, p)
+	}
+	got, total, err := Problems(s.headers, s.load, ProblemFilter{Severities: WarningsOnly}, 15_010, 20)
+	if err != nil || len(got) != 20 || total != 50_000 {
+		t.Fatalf("%d of %d problems, %v", len(got), total, err)
+	}
+	for _, p := range got {
+		if p.Severity != catalog.Warning {
+			t.Errorf("row %d: %s", p.Row, p.Severity)
+		}
+	}
+	if s.loaded > 2 {
+		t.Errorf("loaded %d pages of 500", s.loaded)
 	}
 }
 

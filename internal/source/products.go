@@ -27,6 +27,9 @@ func products() Definition {
 			{Name: "slug", Field: "slug", Aliases: []string{"url handle", "handle", "url key", "url_key"}},
 			{Name: "external_ref", Field: "external_ref", Aliases: []string{"external ref", "external id", "reference externe"}},
 			{Name: "status", Field: "status"},
+			{Name: "type", Field: "type", Aliases: []string{"product type", "produkttyp", "produktart", "type de produit", "tipo de producto", "tipo di prodotto", "producttype"}},
+			{Name: "collections", Field: "collections"},
+			{Name: "commodity_type", Field: "commodity_type"},
 			{Name: "tags", Field: "tags", Aliases: []string{"schlagworte", "etiquettes"}},
 		},
 	}

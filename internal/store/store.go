@@ -364,6 +364,10 @@ type Tx interface {
 	StopBatches(ctx context.Context, importNo int64, to BatchState) (int, error)
 	// UnfinishedBatches counts the import's unfinished batches of a pass.
 	UnfinishedBatches(ctx context.Context, importNo int64, pass ledger.Pass) (int, error)
+	// HeldBatch reads and locks the unfinished batch of the pass that the job
+	// holds; ErrNotFound for none. A job that ended its own batch may have gone on
+	// with another.
+	HeldBatch(ctx context.Context, importNo int64, pass ledger.Pass, jobID int64) (Batch, error)
 	// NextBatches lists up to limit unfinished batches of a pass that have no
 	// job, in order, locked.
 	NextBatches(ctx context.Context, importNo int64, pass ledger.Pass, limit int) ([]Batch, error)

@@ -8,9 +8,9 @@
 // What does not belong here: which keys the program uses and how long their
 // files are kept (packages importer, export and media).
 //
-// Two limits come from the file system: a key cannot also be the folder of
-// another key ("a" beside "a/b"), and on one that ignores case, keys that
-// differ by case alone are one file.
+// Two limits of the contract come from file systems: a key cannot also be the
+// folder of another key ("a" beside "a/b"), and where names ignore case, keys
+// that differ by case alone are one file.
 package disk
 
 import (
@@ -210,5 +210,5 @@ func check(ctx context.Context, key string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return checkKey(key)
+	return files.CheckKey(key)
 }

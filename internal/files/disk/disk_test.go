@@ -228,24 +228,6 @@ func TestOpenRefusesAFile(t *testing.T) {
 	}
 }
 
-func FuzzKey(f *testing.F) {
-	for _, key := range []string{"a/b.csv", "../a", ".tmp-1", "a//b", "a/.lock", "C:/x", "a\x00"} {
-		f.Add(key)
-	}
-	f.Fuzz(func(t *testing.T, key string) {
-		s := &Store{dir: filepath.FromSlash("/store")}
-		if checkKey(key) != nil {
-			return
-		}
-		if !filepath.IsLocal(filepath.FromSlash(key)) || strings.Contains("/"+key, "/.") {
-			t.Fatalf("key %q is allowed", key)
-		}
-		if path := s.path(key); path != filepath.FromSlash("/store/"+key) {
-			t.Fatalf("key %q is stored at %q", key, path)
-		}
-	})
-}
-
 func BenchmarkWrite(b *testing.B) {
 	s, err := Open(b.TempDir(), Options{})
 	if err != nil {

@@ -23,7 +23,7 @@ func (s *Store) List(ctx context.Context, prefix string, fn func(files.Info) err
 	folder, start := "", prefix
 	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
 		folder, start = prefix[:i], prefix[i+1:]
-		if checkKey(folder) != nil {
+		if files.CheckKey(folder) != nil {
 			return nil // no key begins like this
 		}
 	}
@@ -90,7 +90,7 @@ func (l *lister) read(folder, start string) ([]entry, error) {
 	}
 	entries := make([]entry, 0, len(found))
 	for _, d := range found {
-		if !strings.HasPrefix(d.Name(), start) || checkElement(d.Name()) != nil {
+		if !strings.HasPrefix(d.Name(), start) || files.CheckKey(d.Name()) != nil {
 			continue
 		}
 		e := entry{DirEntry: d, order: d.Name()}

@@ -18,6 +18,7 @@ func testAllowedKeys(t *testing.T, s files.Store) {
 	// No two keys differ by case alone: those are two files only where the file
 	// system below a store tells them apart.
 	want := []string{allowed, "a..b", "x...", "-", "_", "1/2/3/4/5/6/7/8/9", "1/-.csv"}
+	want = append(want, "long/"+strings.Repeat("x", 255), "deep/"+strings.Repeat("x/", 509)+"x")
 	for _, c := range allowed[26:] {
 		want = append(want, "last/x"+string(c))
 		if c != '.' {
@@ -42,6 +43,7 @@ func testRefusedKeys(t *testing.T, s files.Store) {
 	for _, key := range []string{
 		"", "/", "a/", "/a", "a//b", ".", "..", "./a", "../a", "a/..", "a/../b", "a/./b", ".hidden", "a/.b",
 		"a b", "ü", "a\\b", "a\x00b", "a\nb", "a:b", "a*", "~", "a%2fb", "\xff", "a/../../../../etc/passwd",
+		strings.Repeat("x", 256), "a/" + strings.Repeat("x", 256), strings.Repeat("x/", 512) + "x",
 	} {
 		if w, err := s.Create(t.Context(), key); err == nil {
 			w.Abort()

@@ -219,7 +219,7 @@ func TestCandidatesBeyondTheTable(t *testing.T) {
 // A file whose rows all have one key has nearly as many pairs as rows, in one
 // partition; they must not be held in memory.
 func TestCandidatesAllOneKey(t *testing.T) {
-	const rows = 1_500_000
+	rows := sized(1_500_000, 300_000)
 	st := openStore(t)
 	w, err := NewWriter(t.Context(), st, "1/keys/1")
 	if err != nil {
@@ -248,7 +248,7 @@ func TestCandidatesAllOneKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if row != rows {
+	if row != int64(rows) {
 		t.Errorf("pairs up to row %d, want %d", row, rows)
 	}
 	if grown := int64(peak) - int64(base); grown > 24<<20 {
@@ -265,12 +265,13 @@ func TestWriterHoldsOneBlock(t *testing.T) {
 	}
 	defer w.Abort()
 	base, peak := liveHeap(), uint64(0)
-	for row := range int64(6_000_000) {
-		part := uint64(row/1_000_000) * 40
+	rows := int64(sized(6_000_000, 1_200_000))
+	for row := range rows {
+		part := uint64(row/(rows/6)) * 40
 		if err := w.Add(1, part<<wordBits|uint64(row), row, row*100); err != nil {
 			t.Fatal(err)
 		}
-		if row%500_000 == 0 {
+		if row%(rows/12) == 0 {
 			peak = max(peak, liveHeap())
 		}
 	}
@@ -278,6 +279,15 @@ func TestWriterHoldsOneBlock(t *testing.T) {
 		t.Errorf("the writer holds %d MiB", grown>>20)
 	}
 	runtime.KeepAlive(w)
+}
+
+// sized is a test's size: the full one, or a small one under -short, which goes
+// with the race detector.
+func sized(full, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return full
 }
 
 func liveHeap() uint64 {

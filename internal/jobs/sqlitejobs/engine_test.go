@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -112,6 +113,15 @@ func testJob(batch int, small bool) store.Job {
 	return store.Job{WS: 1, Batch: store.BatchRef{ImportNo: 9, Pass: "apply", No: batch}, Small: small}
 }
 
+// sized is a test's size: the full one, or a small one under -short, which goes
+// with the race detector.
+func sized(full, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return full
+}
+
 func receive[T any](t testing.TB, ch <-chan T, what string) T {
 	t.Helper()
 	select {
@@ -213,7 +223,7 @@ func TestRolledBackJobNeverRuns(t *testing.T) {
 
 // A handler enqueues its continuation in its own transaction, many times over.
 func TestContinuations(t *testing.T) {
-	const length = 100
+	length := sized(100, 30)
 	var (
 		db    *sql.DB
 		e     *sqlitejobs.Engine
@@ -244,7 +254,7 @@ func TestContinuations(t *testing.T) {
 }
 
 func TestManyJobs(t *testing.T) {
-	const n = 500
+	n := sized(500, 100)
 	calls := make(chan call, 2*n)
 	db, e := newEngine(t, newPath(t), record(calls), nil)
 	start(t, e)
@@ -421,6 +431,97 @@ func TestStopCancelsDeafHandlers(t *testing.T) {
 		if state, attempt := jobState(t, db, id); state != "available" || attempt != 0 {
 			t.Errorf("the job is %s after %d attempts", state, attempt)
 		}
+	}
+}
+
+// Live knows a job from the moment it is enqueued until it is complete, whatever
+// it waits for, and no job that was never there.
+func TestLive(t *testing.T) {
+	began, release := make(chan struct{}), make(chan struct{})
+	db, e := newEngine(t, newPath(t), func(ctx context.Context, job store.Job, id int64) error {
+		switch job.Batch.No {
+		case 1:
+			return errors.New("boom")
+		case 2:
+			began <- struct{}{}
+			<-release
+		}
+		return nil
+	}, func(c *jobs.Config) {
+		c.Workers = 1
+		// A retry that is due soon would be available at once.
+		c.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	})
+	failing, held, waiting := enqueue(t, db, e, 1, false), enqueue(t, db, e, 2, false), enqueue(t, db, e, 3, false)
+	const unknown = 4711
+	check := func(states map[int64]string, want map[int64]bool) {
+		t.Helper()
+		for id, want := range states {
+			if got, _ := jobState(t, db, id); got != want {
+				t.Errorf("job %d is %s, want %s", id, got, want)
+			}
+		}
+		got, err := e.Live(t.Context(), []int64{failing, held, waiting, unknown})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("live are %v, want %v; the jobs are %v", got, want, states)
+		}
+	}
+	all := map[int64]bool{failing: true, held: true, waiting: true}
+	check(map[int64]string{failing: "available", held: "available", waiting: "available"}, all)
+	start(t, e)
+	receive(t, began, "the job that is held")
+	// What became of the failed one is written behind its back, so its state is
+	// looked at after the stop.
+	check(map[int64]string{held: "running", waiting: "available"}, all)
+	close(release)
+	stop(t, e)
+	want := map[int64]bool{failing: true}
+	if state, _ := jobState(t, db, waiting); state != "completed" {
+		want[waiting] = true // the stop came before its turn
+	}
+	check(map[int64]string{failing: "retryable", held: "completed"}, want)
+	if got, err := e.Live(t.Context(), nil); err != nil || len(got) != 0 {
+		t.Errorf("of no jobs live are %v, %v", got, err)
+	}
+}
+
+// Health is nil between a start and the stop that follows, and no longer than
+// until the stop begins.
+func TestHealth(t *testing.T) {
+	began, release := make(chan struct{}, 1), make(chan struct{})
+	db, e := newEngine(t, newPath(t), func(context.Context, store.Job, int64) error {
+		began <- struct{}{}
+		<-release
+		return nil
+	}, nil)
+	if e.Health() == nil {
+		t.Error("an engine that was not started is healthy")
+	}
+	start(t, e)
+	if err := e.Health(); err != nil {
+		t.Errorf("started: %v", err)
+	}
+	enqueue(t, db, e, 1, false)
+	receive(t, began, "the job")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := e.Stop(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("stop: %v", err)
+	}
+	if e.Health() == nil {
+		t.Error("an engine that is being stopped is healthy")
+	}
+	close(release)
+	stop(t, e)
+	if e.Health() == nil {
+		t.Error("a stopped engine is healthy")
+	}
+	start(t, e)
+	if err := e.Health(); err != nil {
+		t.Errorf("started again: %v", err)
 	}
 }
 

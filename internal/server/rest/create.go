@@ -90,11 +90,7 @@ func (d *door) takeImport(r *http.Request, p account.Principal) (store.Import, e
 	opt.Door, opt.CreatedBy = doorName, p.KeyID
 	// What has arrived whole is imported, whether or not its sender waits for
 	// the answer.
-	imp, err := d.cfg.Imports.Start(context.WithoutCancel(ctx), p.WS, form.File, opt)
-	if err != nil && imp.ID != "" {
-		err = &refusal{importID: imp.ID, err: err}
-	}
-	return imp, err
+	return d.cfg.Imports.Start(context.WithoutCancel(ctx), p.WS, form.File, opt)
 }
 
 // readForm reads the request as a form or, where its type is that of a file, as
@@ -117,7 +113,7 @@ func createOperation(api huma.API, fields []field) *huma.Operation {
 		OperationID: "create-import", Method: http.MethodPost, Path: "/imports", Tags: []string{tagImports},
 		Summary: "Create an import",
 		Description: "Starts a new import. Upload a file and say how it is to be read; the parts may come in any order. " +
-			"A file that cannot be imported is refused with 422 and listed with its reason. " +
+			"A file that cannot be imported is refused with 422 or 413 and listed with its reason; import_id names it. " +
 			"The file may also be the body itself (text/csv, application/octet-stream and the like), with name and the other fields in the query.",
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"multipart/form-data": {Schema: formSchema(fields)},

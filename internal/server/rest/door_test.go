@@ -23,6 +23,7 @@ import (
 	"tallyman/internal/account"
 	"tallyman/internal/catalog"
 	"tallyman/internal/importer"
+	"tallyman/internal/ledger"
 	"tallyman/internal/server"
 	"tallyman/internal/store"
 )
@@ -37,6 +38,8 @@ type told struct {
 	imp       store.Import
 	err       error
 	problems  []importer.RowProblem
+	filter    importer.ProblemFilter // that Problems was asked for
+	span      store.Range
 	received  string
 	options   importer.Options
 	discarded int
@@ -64,7 +67,7 @@ func (f *told) Wait(ctx context.Context, _ store.Workspace, _ string, version in
 }
 func (f *told) EachProblem(_ context.Context, _ store.Workspace, _ string, flt importer.ProblemFilter, fn func(importer.RowProblem) error) error {
 	for _, p := range f.problems {
-		if p.Severity == catalog.Warning && !flt.Warnings {
+		if flt.Severities != ledger.ErrorsAndWarnings && (flt.Severities == ledger.WarningsOnly) != (p.Severity == catalog.Warning) {
 			continue
 		}
 		if err := fn(p); err != nil {
@@ -72,6 +75,10 @@ func (f *told) EachProblem(_ context.Context, _ store.Workspace, _ string, flt i
 		}
 	}
 	return f.err
+}
+func (f *told) Problems(_ context.Context, _ store.Workspace, _ string, flt importer.ProblemFilter, r store.Range) ([]importer.RowProblem, int, error) {
+	f.filter, f.span = flt, r
+	return f.problems, 5, f.err
 }
 
 var acme = store.Workspace{WS: 7, Name: "acme"}
@@ -305,8 +312,9 @@ func TestCreateImport(t *testing.T) {
 }
 
 func TestRefusedImportIsNamed(t *testing.T) {
-	f := &told{imp: store.Import{ID: "imp_02", State: store.Refused}, err: &catalog.Fault{Kind: catalog.KindInvalid, Code: "unknown_field",
-		Message: "The request is not valid.", Fields: map[string][]string{"mapping": {"There is no product field named colour."}}}}
+	fault := &catalog.Fault{Kind: catalog.KindInvalid, Code: "unknown_field",
+		Message: "The request is not valid.", Fields: map[string][]string{"mapping": {"There is no product field named colour."}}}
+	f := &told{err: &importer.Refusal{Import: store.Import{ID: "imp_02", State: store.Refused}, Fault: fault}}
 	h, _ := newDoor(t, f, server.Rates{})
 	body, contentType := form(t, "file", "EAN\n1\n", "mapping", `{"EAN":"colour"}`)
 	a := ask(t, h, "POST", Prefix+"/imports", "import", body, "Content-Type", contentType)
@@ -436,9 +444,9 @@ func TestErrorsCSV(t *testing.T) {
 			Problem: catalog.Problem{Code: catalog.CodeTextGuardRemoved, Severity: catalog.Warning, Message: "Removed."}},
 	}}
 	h, _ := newDoor(t, f, server.Rates{})
-	const head = "\ufeffrow,line,ean,sku,column,value,error,code,message\r\n"
-	const failed = "42,44,invalid-ean,,EAN,invalid-ean,validation_error,invalid_gtin,Invalid EAN format.\r\n"
-	const warned = "43,,,'=cmd(),,,text_guard_removed,text_guard_removed,Removed.\r\n"
+	const head = "\ufeffrow,line,ean,sku,column,value,severity,error,code,message\r\n"
+	const failed = "42,44,invalid-ean,,EAN,invalid-ean,error,validation_error,invalid_gtin,Invalid EAN format.\r\n"
+	const warned = "43,,,'=cmd(),,,warning,text_guard_removed,text_guard_removed,Removed.\r\n"
 	for query, want := range map[string]string{"": head + failed, "?severity=all": head + failed + warned, "?severity=warning": head + warned} {
 		a := ask(t, h, "GET", Prefix+"/imports/imp_01HQ/errors.csv"+query, "read", nil)
 		if a.Body.String() != want {
@@ -450,23 +458,23 @@ func TestErrorsCSV(t *testing.T) {
 	}
 }
 
-func TestWarningsArePaged(t *testing.T) {
-	f := &told{imp: store.Import{Tally: catalog.Tally{Warnings: 5}}}
-	for i := range 5 {
-		f.problems = append(f.problems,
-			importer.RowProblem{Row: int64(10 * i), Problem: catalog.Problem{Code: catalog.CodeInvalidGTIN, Severity: catalog.Error}},
-			importer.RowProblem{Row: int64(10*i + 1), Problem: catalog.Problem{Code: catalog.CodeSKUCaseTwin, Severity: catalog.Warning}})
-	}
-	h, _ := newDoor(t, f, server.Rates{})
-	for page, want := range map[int][]any{1: {1.0, 11.0}, 2: {21.0, 31.0}, 3: {41.0}, 4: nil} {
-		a := ask(t, h, "GET", fmt.Sprintf("%s/imports/x/errors?severity=warning&per_page=2&page=%d", Prefix, page), "read", nil)
-		var rows []any
-		for _, e := range a.body["data"].([]any) {
-			rows = append(rows, e.(map[string]any)["row"])
+func TestErrorsArePagedBySeverity(t *testing.T) {
+	for query, want := range map[string]ledger.Severities{
+		"": ledger.ErrorsOnly, "&severity=error": ledger.ErrorsOnly, "&severity=warning": ledger.WarningsOnly, "&severity=all": ledger.ErrorsAndWarnings,
+	} {
+		f := &told{problems: []importer.RowProblem{{Row: 21, Problem: catalog.Problem{Code: catalog.CodeSKUCaseTwin, Severity: catalog.Warning}}}}
+		h, _ := newDoor(t, f, server.Rates{})
+		a := ask(t, h, "GET", Prefix+"/imports/x/errors?per_page=2&page=2"+query, "read", nil)
+		if f.filter != (importer.ProblemFilter{Severities: want}) || f.span != (store.Range{Offset: 2, Limit: 2}) {
+			t.Errorf("%q: asked for %+v of %+v", query, f.span, f.filter)
 		}
-		meta := map[string]any{"page": float64(page), "per_page": 2.0, "total": 5.0, "total_pages": 3.0}
-		if d := cmp.Diff(want, rows) + cmp.Diff(meta, a.body["meta"]); d != "" {
-			t.Errorf("page %d: %s", page, d)
+		meta := map[string]any{"page": 2.0, "per_page": 2.0, "total": 5.0, "total_pages": 3.0}
+		if d := cmp.Diff(meta, a.body["meta"]); d != "" {
+			t.Errorf("%q: %s", query, d)
+		}
+		data, _ := a.body["data"].([]any)
+		if len(data) != 1 || data[0].(map[string]any)["row"] != 21.0 || data[0].(map[string]any)["severity"] != "warning" {
+			t.Errorf("%q: %v", query, data)
 		}
 	}
 }

@@ -223,7 +223,7 @@ func TestImportAndItsErrors(t *testing.T) {
 	s.expect(object(errs["meta"].(map[string]any)), "page", 1, "per_page", 20, "total", 1, "total_pages", 1)
 
 	_, report := s.raw("GET", "/imports/"+o["id"].(string)+"/errors.csv", nil)
-	if want := "3,3,invalid-ean,,EAN,invalid-ean,validation_error,invalid_gtin,"; !strings.Contains(report, want) {
+	if want := "3,3,invalid-ean,,EAN,invalid-ean,error,validation_error,invalid_gtin,"; !strings.Contains(report, want) {
 		t.Errorf("the report %q does not hold %q", report, want)
 	}
 
@@ -237,6 +237,35 @@ func TestImportAndItsErrors(t *testing.T) {
 	}
 	if status, p := s.call("GET", "/products/invalid-ean", nil); status != http.StatusNotFound || p["error"] != "not_found" {
 		t.Errorf("a product that was refused: %d %v", status, p)
+	}
+}
+
+// Errors and warnings are listed apart or together, with exact totals.
+func TestSeverities(t *testing.T) {
+	s := openShop(t)
+	o := s.imported("EAN,Title\n'3760000000000,Graines\n'invalid-ean,Nichoir\n'4006381333931,Mangeoire\n")
+	s.expect(o, "error_rows", 1, "warning_rows", 3)
+	path := "/imports/" + o["id"].(string) + "/errors"
+	for query, want := range map[string]string{
+		"":                                    "3 error, of 1",
+		"?severity=error":                     "3 error, of 1",
+		"?severity=warning":                   "2 warning, 3 warning, 4 warning, of 3",
+		"?severity=warning&per_page=1&page=2": "3 warning, of 3",
+		"?severity=warning&page=2":            "of 3",
+		"?severity=all&per_page=3&page=2":     "4 warning, of 4",
+	} {
+		status, list := s.call("GET", path+query, nil)
+		if status != http.StatusOK {
+			t.Fatalf("%s: %d %v", query, status, list)
+		}
+		got := ""
+		for _, e := range list.list("data") {
+			got += fmt.Sprintf("%v %v, ", e["row"], e["severity"])
+		}
+		got += fmt.Sprintf("of %v", list["meta"].(map[string]any)["total"])
+		if got != want {
+			t.Errorf("errors%s: %s, want %s", query, got, want)
+		}
 	}
 }
 
@@ -285,9 +314,9 @@ func TestRefusalsAreRecorded(t *testing.T) {
 			if c.recorded {
 				newest := after.list("data")[0]
 				s.expect(newest, "status", "failed", "state", "refused")
-				if id := o["import_id"]; id != nil && id != newest["id"] {
-					t.Errorf("the refusal names %v, the list %v", id, newest["id"])
-				}
+				s.expect(newest, "id", o["import_id"])
+			} else if o["import_id"] != nil {
+				t.Errorf("an import is named in %v", o)
 			}
 		})
 	}

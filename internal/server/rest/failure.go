@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"tallyman/internal/catalog"
+	"tallyman/internal/importer"
 	"tallyman/internal/server"
 	"tallyman/internal/server/upload"
 	"tallyman/internal/store"
@@ -66,15 +67,6 @@ var (
 	_ huma.StatusError  = (*Failure)(nil)
 	_ huma.HeadersError = (*Failure)(nil)
 )
-
-// refusal is a fault of an import that was recorded as refused.
-type refusal struct {
-	importID string
-	err      error
-}
-
-func (e *refusal) Error() string { return e.err.Error() }
-func (e *refusal) Unwrap() error { return e.err }
 
 // rateExceeded says that a key made too many requests.
 type rateExceeded struct{ after time.Duration }
@@ -156,9 +148,9 @@ func translateFault(err error, fault *catalog.Fault) *Failure {
 	if fault.Kind == catalog.KindUnavailable {
 		f.RetryAfter = retryUnavailable
 	}
-	var refused *refusal
+	var refused *importer.Refusal
 	if errors.As(err, &refused) {
-		f.ImportID = refused.importID
+		f.ImportID = refused.Import.ID
 	}
 	return f
 }

@@ -1,19 +1,19 @@
 package rest
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
+	"net/url"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"tallyman/internal/account"
 	"tallyman/internal/catalog"
 	"tallyman/internal/importer"
+	"tallyman/internal/ledger"
 	"tallyman/internal/server"
-	"tallyman/internal/server/safecsv"
 	"tallyman/internal/store"
 )
 
@@ -90,14 +90,7 @@ type listErrorsRequest struct {
 type listErrorsAnswer struct{ Body List[RowError] }
 
 func (d *door) listErrors(ctx context.Context, p account.Principal, in *listErrorsRequest) (*listErrorsAnswer, error) {
-	var found []importer.RowProblem
-	var total int
-	var err error
-	if in.Severity == severityWarning {
-		found, total, err = d.warnings(ctx, p.WS, in.ID, in.span())
-	} else {
-		found, total, err = d.cfg.Imports.Problems(ctx, p.WS, in.ID, in.filter(), in.span())
-	}
+	found, total, err := d.cfg.Imports.Problems(ctx, p.WS, in.ID, in.filter(), in.span())
 	if err != nil {
 		return nil, err
 	}
@@ -110,70 +103,37 @@ func (d *door) listErrors(ctx context.Context, p account.Principal, in *listErro
 	return out, nil
 }
 
-// errEnough ends a walk over problems.
-var errEnough = errors.New("enough")
-
-// warnings lists warnings alone, which the importer lists with errors only: it
-// walks to the end of the page and takes the total from the tally.
-func (d *door) warnings(ctx context.Context, ws store.Workspace, id string, r store.Range) ([]importer.RowProblem, int, error) {
-	imp, err := d.cfg.Imports.Import(ctx, ws, id)
-	if err != nil {
-		return nil, 0, err
-	}
-	f := SeverityQuery{Severity: severityWarning}
-	var found []importer.RowProblem
-	n := 0
-	err = d.cfg.Imports.EachProblem(ctx, ws, id, f.filter(), func(p importer.RowProblem) error {
-		if !f.fits(&p.Problem) {
-			return nil
-		}
-		if n >= r.Offset {
-			found = append(found, p)
-		}
-		if n++; n >= r.Offset+r.Limit {
-			return errEnough
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, errEnough) {
-		return nil, 0, err
-	}
-	return found, int(imp.Tally.Warnings), nil
+// severities are the words for what a listing may be asked for.
+var severities = map[string]ledger.Severities{
+	"error":   ledger.ErrorsOnly,
+	"warning": ledger.WarningsOnly,
+	"all":     ledger.ErrorsAndWarnings,
 }
-
-// Severities that a listing may be asked for.
-const (
-	severityError   = "error"
-	severityWarning = "warning"
-	severityAll     = "all"
-)
 
 // SeverityQuery is what the error listings take.
 type SeverityQuery struct {
 	Severity string `query:"severity" enum:"error,warning,all" default:"error" doc:"Errors (default), warnings, or both"`
 }
 
-// filter is the importer's filter that lets through at least what fits.
 func (f SeverityQuery) filter() importer.ProblemFilter {
-	return importer.ProblemFilter{Warnings: f.Severity != severityError}
+	return importer.ProblemFilter{Severities: severities[f.Severity]}
 }
 
-func (f SeverityQuery) fits(p *catalog.Problem) bool {
-	return f.Severity == severityAll || (f.Severity == severityWarning) == (p.Severity == catalog.Warning)
+// severityOf reads the query of a request that huma does not read.
+func severityOf(q url.Values) (f SeverityQuery, err error) {
+	f.Severity = cmp.Or(q.Get("severity"), "error")
+	if _, ok := severities[f.Severity]; !ok {
+		err = invalidField("severity", "must be error, warning or all")
+	}
+	return f, err
 }
-
-// errorColumns are the columns of the error report.
-var errorColumns = []string{"row", "line", "ean", "sku", "column", "value", "error", "code", "message"}
 
 // downloadErrors streams the error report.
 func (d *door) downloadErrors(w http.ResponseWriter, r *http.Request) {
 	p, err := permitted(r.Context(), account.Read)
-	f := SeverityQuery{Severity: severityError}
-	if s := r.URL.Query().Get("severity"); s != "" {
-		f.Severity = s
-	}
-	if err == nil && f.Severity != severityError && f.Severity != severityWarning && f.Severity != severityAll {
-		err = invalidField("severity", "must be error, warning or all")
+	var f SeverityQuery
+	if err == nil {
+		f, err = severityOf(r.URL.Query())
 	}
 	var imp store.Import
 	if err == nil {
@@ -185,40 +145,16 @@ func (d *door) downloadErrors(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+imp.ID+`-errors.csv"`)
-	if err := d.writeErrors(r.Context(), safecsv.NewWriter(w), p.WS, imp.ID, f); err != nil {
+	report := NewProblemsCSV(w)
+	err = d.cfg.Imports.EachProblem(r.Context(), p.WS, imp.ID, f.filter(), report.Add)
+	if err == nil {
+		err = report.Close()
+	}
+	if err != nil {
 		d.cfg.Log.LogAttrs(r.Context(), slog.LevelWarn, "error report broke off",
 			slog.String("request", server.RequestID(r.Context())), slog.String("import", imp.ID), slog.Any("error", err))
 		// The status is sent: a cut connection is the one sign left that this is
 		// not the whole report.
 		panic(http.ErrAbortHandler)
 	}
-}
-
-func (d *door) writeErrors(ctx context.Context, out *safecsv.Writer, ws store.Workspace, id string, f SeverityQuery) error {
-	out.Record(errorColumns...)
-	err := d.cfg.Imports.EachProblem(ctx, ws, id, f.filter(), func(p importer.RowProblem) error {
-		if !f.fits(&p.Problem) {
-			return nil
-		}
-		e := rowError(&p)
-		return out.Record(strconv.FormatInt(e.Row, 10), lineText(e.Line), orEmpty(e.EAN), orEmpty(e.SKU), e.Column, e.Value, e.Error, e.Code, e.Message)
-	})
-	if err != nil {
-		return err
-	}
-	return out.Flush()
-}
-
-func lineText(line int64) string {
-	if line == 0 {
-		return ""
-	}
-	return strconv.FormatInt(line, 10)
-}
-
-func orEmpty(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }

@@ -19,6 +19,7 @@ const (
 	selectBatches    = `SELECT ` + batchColumns + ` FROM batch b WHERE b.ws = ?1 AND b.import_no = ?2 AND (?3 = '' OR b.pass = ?3) ORDER BY b.pass, b.no`
 	selectBatch      = `SELECT ` + batchColumns + ` FROM batch b WHERE b.ws = ? AND b.import_no = ? AND b.pass = ? AND b.no = ?`
 	selectJobless    = `SELECT ` + batchColumns + ` FROM batch b WHERE b.ws = ? AND b.import_no = ? AND b.pass = ? AND b.job_id = 0 AND ` + unfinished + ` ORDER BY b.no LIMIT ?`
+	selectHeld       = `SELECT ` + batchColumns + ` FROM batch b WHERE b.ws = ? AND b.import_no = ? AND b.pass = ? AND b.job_id = ? AND ` + unfinished + ` ORDER BY b.no LIMIT 1`
 	countUnfinished  = `SELECT count(*) FROM batch b WHERE b.ws = ? AND b.import_no = ? AND b.pass = ? AND ` + unfinished
 	selectEpoch      = `SELECT b.epoch FROM batch b WHERE b.ws = ? AND b.import_no = ? AND b.pass = ? AND b.no = ?`
 	stopBatchesQuery = `UPDATE batch AS b SET state = ?, epoch = epoch + 1, job_id = 0 WHERE b.ws = ? AND b.import_no = ? AND ` + unfinished
@@ -131,6 +132,15 @@ func (t *tx) UnfinishedBatches(ctx context.Context, importNo int64, pass ledger.
 	}
 	err = t.sql.QueryRowContext(context.WithoutCancel(ctx), countUnfinished, t.ws, importNo, pass).Scan(&n)
 	return n, t.judge("count unfinished batches", interpret(err, nil))
+}
+
+// HeldBatch implements store.Tx.
+func (t *tx) HeldBatch(ctx context.Context, importNo int64, pass ledger.Pass, jobID int64) (store.Batch, error) {
+	if err := t.usable(ctx); err != nil {
+		return store.Batch{}, fmt.Errorf("held batch: %w", err)
+	}
+	b, err := scanBatch(t.sql.QueryRowContext(context.WithoutCancel(ctx), selectHeld, t.ws, importNo, pass, jobID))
+	return b, t.judge("held batch", interpret(err, nil))
 }
 
 // NextBatches implements store.Tx.

@@ -92,6 +92,34 @@ var batchTrials = []trial{
 			w.want(w.try(w.ws, func(tx store.Tx) error { _, err := tx.StartBatch(w.ctx(), b.BatchRef, 42, "n", start); return err }), store.ErrStale)
 		}
 	}},
+	{"batch/held by a job", func(w *world) {
+		imp := w.addImport(1, store.Running)
+		held := func(pass ledger.Pass, job int64) (no int, err error) {
+			w.write(func(tx store.Tx) error {
+				var b store.Batch
+				b, err = tx.HeldBatch(w.ctx(), imp.No, pass, job)
+				no = b.No
+				return nil
+			})
+			return no, err
+		}
+		for no, state := range []store.BatchState{store.BatchDone, store.BatchRunning, store.BatchQueued} {
+			b := newBatch(apply(imp, no+1))
+			b.State, b.JobID = state, int64(40+no)
+			w.addBatches(b)
+		}
+		for job, want := range map[int64]int{41: 2, 42: 3} {
+			no, err := held(ledger.PassApply, job)
+			w.ok(err)
+			w.same("batch held", no, want)
+		}
+		for _, job := range []int64{0, 40, 43} {
+			_, err := held(ledger.PassApply, job)
+			w.want(err, store.ErrNotFound)
+		}
+		_, err := held(ledger.PassSlice, 41)
+		w.want(err, store.ErrNotFound)
+	}},
 	{"batch/save stores what moves and nothing else", func(w *world) {
 		imp := w.addImport(1, store.Running)
 		b := newBatch(apply(imp, 1))

@@ -268,6 +268,10 @@ var intrusions = []intrusion{
 		n, err := tx.UnfinishedBatches(v.ctx(), v.imp.No, ledger.PassApply)
 		return nothing(n, err)
 	}),
+	within("HeldBatch", store.ErrNotFound, func(v *victim, tx store.Tx) error {
+		_, err := tx.HeldBatch(v.ctx(), v.imp.No, ledger.PassApply, 42)
+		return err
+	}),
 	within("NextBatches", nil, func(v *victim, tx store.Tx) error {
 		list, err := tx.NextBatches(v.ctx(), v.imp.No, ledger.PassApply, 10)
 		return nothing(len(list), err)

@@ -1,24 +1,21 @@
-package disk
+package files
 
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
-	"syscall"
-
-	"tallyman/internal/files"
 )
 
 // What file systems and object stores have in common bounds a key.
 const (
-	maxKeyBytes     = 1024 // S3 object keys
+	maxKeyBytes     = 1024 // an object's key in S3
 	maxElementBytes = 255  // a name on ext4, XFS, APFS and NTFS
 )
 
-// checkKey returns an error unless key is one the contract allows. No key it
-// allows can leave the store's folder or name a temporary file.
-func checkKey(key string) error {
+// CheckKey returns an error unless key is one that the contract allows. No key
+// that it allows can leave a folder that it is joined to, or name a file there
+// that begins with a dot.
+func CheckKey(key string) error {
 	if len(key) > maxKeyBytes {
 		return fmt.Errorf("key has %d bytes, at most %d are allowed", len(key), maxKeyBytes)
 	}
@@ -50,13 +47,4 @@ func checkElement(element string) error {
 func keyByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
 		c == '.' || c == '_' || c == '-'
-}
-
-// notFound turns the system's ways to say that there is no such file into
-// files.ErrNotFound: no entry, or a file where the key has a folder.
-func notFound(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return files.ErrNotFound
-	}
-	return err
 }

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"tallyman/internal/store"
+)
+
+// A node is ready while both its database and its job engine are.
+func TestReady(t *testing.T) {
+	ctx := context.Background()
+	p := &program{stderr: io.Discard, now: time.Now}
+	set, err := (&place{Data: t.TempDir(), Workspace: store.DefaultWorkspace}).settings(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := openOwner(ctx, p, set, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.close() })
+	if n.ready(ctx) == nil {
+		t.Error("a node whose engine does not run is ready")
+	}
+	if err := n.start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.ready(ctx); err != nil {
+		t.Errorf("started: %v", err)
+	}
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if n.ready(gone) == nil {
+		t.Error("a node whose database does not answer in time is ready")
+	}
+}
