@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"tallyman/internal/account"
@@ -112,8 +113,10 @@ func (n *node) openFiles(context.Context) error {
 func (n *node) makeImporter(probe func(string)) error {
 	cfg := importer.Config{
 		Store: n.store, Files: n.files, Log: n.settings.log, Now: n.now,
-		Node: nodeName(), Workers: n.settings.config.WorkerCount(),
-		ScratchDir:     n.settings.folder.scratch(),
+		Node: nodeName(), Workers: n.batchJobs(),
+		ScratchDir: n.settings.folder.scratch(),
+		// With one writer, fewer and larger transactions write fewer index pages.
+		ChunkRows:      sqliteChunkRows,
 		MaxUploadBytes: int64(n.settings.config.MaxUpload),
 		// The engine is made after the importer, whose jobs it runs.
 		JobsLive: func(ctx context.Context, ids []int64) (map[int64]bool, error) { return n.engine.Live(ctx, ids) },
@@ -125,6 +128,14 @@ func (n *node) makeImporter(probe func(string)) error {
 	n.imports, err = importer.New(cfg)
 	return err
 }
+
+// sqliteChunkRows is the size of a transaction on SQLite: larger ones write fewer
+// index pages, but hold more memory. A pause takes hold within one of them.
+const sqliteChunkRows = 2500
+
+// batchJobs is how many batches are worked on at once: one for each worker, and
+// one more, because at any time one of them waits for the only writer.
+func (n *node) batchJobs() int { return n.settings.config.WorkerCount() + 1 }
 
 // nodeName names this process in batches and logs.
 func nodeName() string {
@@ -148,7 +159,7 @@ const (
 // not run before start.
 func (n *node) openEngine(ctx context.Context) error {
 	engine, err := sqlitejobs.New(n.store.Writer(), jobs.Config{
-		Handler: n.imports, Log: n.settings.log, Workers: n.settings.config.WorkerCount(),
+		Handler: n.imports, Log: n.settings.log, Workers: n.batchJobs(),
 		Now: n.now, Node: nodeName(), SoleOwner: true,
 		JobTimeout: jobTimeout, RescueAfter: jobRescueAfter,
 	})
@@ -173,6 +184,7 @@ func (n *node) openAccounts(ctx context.Context) error {
 
 // start runs the job engine and the sweep. Only the folder's owner may.
 func (n *node) start(ctx context.Context) error {
+	n.boundMemory()
 	if err := n.engine.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start job engine: %w", err)
 	}
@@ -183,6 +195,25 @@ func (n *node) start(ctx context.Context) error {
 	})
 	n.startSweep()
 	return nil
+}
+
+// What an import holds is bounded by its chunks, so the collector may run rarely
+// below a limit that follows from the number of jobs. GOGC and GOMEMLIMIT, where
+// an operator sets them, have the last word.
+const (
+	gcPercent    = 400
+	memoryBase   = 64 << 20
+	memoryPerJob = 28 << 20
+)
+
+// boundMemory tells the collector how much memory an import may use.
+func (n *node) boundMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(memoryBase + memoryPerJob*n.batchJobs()))
+	}
 }
 
 // sweepEvery is how often imports are looked for that should move and do not.

@@ -121,6 +121,9 @@ func (it *Item) Get(f KeyField) string {
 	return ""
 }
 
+// Is reports whether both are the same item, whatever its version.
+func (it *Item) Is(other *Item) bool { return it.ID == other.ID }
+
 // takeKeys moves the key fields along with the operations that were applied to
 // the document they are copies of.
 func (it *Item) takeKeys(ops []Op) {

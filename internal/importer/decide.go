@@ -73,7 +73,7 @@ func (d *decider) assumingNew(c *chunk) *verdict {
 	v := &verdict{fresh: true}
 	v.decisions.Rows = make([]catalog.RowDecision, 0, c.rows)
 	v.decisions.Writes = make([]catalog.Write, 0, c.rows)
-	empty := newWorld()
+	empty := newWorld(0)
 	for i := range c.groups {
 		first := len(v.decisions.Rows)
 		g := &c.groups[i]
@@ -92,7 +92,7 @@ func (d *decider) assumingNew(c *chunk) *verdict {
 // decide decides a chunk on the items that the reader shows.
 func (d *decider) decide(ctx context.Context, items store.ItemReader, c *chunk) (*verdict, error) {
 	d.facts.Now = d.svc.now()
-	k := &known{chunk: c, world: newWorld(), found: make(map[worldKey][]store.Found)}
+	k := &known{chunk: c, world: newWorld(c.rows), found: byKey[store.Found]{size: c.rows}}
 	if err := k.read(ctx, items, d.imp.No); err != nil {
 		return nil, err
 	}
@@ -104,7 +104,9 @@ func (d *decider) decide(ctx context.Context, items store.ItemReader, c *chunk) 
 		}
 		before := len(v.decisions.Writes)
 		catalog.Decide(&c.groups[i], k.world, d.facts, &v.decisions)
-		k.world.apply(v.decisions.Writes[before:])
+		if writes := v.decisions.Writes[before:]; k.mayMatter(writes) {
+			k.world.apply(writes)
+		}
 	}
 	v.fresh = allNew(c, &v.decisions)
 	d.seal(v)
@@ -119,6 +121,8 @@ func (d *decider) seal(v *verdict) {
 	v.page = func() *ledger.Page {
 		if page == nil {
 			page = <-encoded
+			// What is on the page need not be kept until the transaction.
+			v.decisions = catalog.Decisions{}
 		}
 		return page
 	}
@@ -299,7 +303,9 @@ type known struct {
 	chunk *chunk
 	world *world
 	// found are the matches of the chunk's keys.
-	found map[worldKey][]store.Found
+	found byKey[store.Found]
+	// shared says that several changes of the chunk reach one item.
+	shared bool
 	// unchanged says of each group that all it asks for was asked before and
 	// nothing wrote since, so its items need not be read.
 	unchanged []bool
@@ -333,19 +339,33 @@ func (k *known) read(ctx context.Context, items store.ItemReader, importNo int64
 	if err := k.readItems(ctx, items, handles); err != nil {
 		return err
 	}
-	k.dropOwned(&owners)
+	k.dropKnown(&owners, &match)
 	return owners.find(ctx, items, k.noteOwner)
 }
 
+// mayMatter reports whether a group's writes may matter to the groups after it:
+// they may not when each item is reached by one change and keeps its keys.
+func (k *known) mayMatter(writes []catalog.Write) bool {
+	if k.shared {
+		return true
+	}
+	for i := range writes {
+		b, a := writes[i].Before, &writes[i].After
+		if b == nil || writes[i].Outcome == catalog.Deleted || a.SKU != b.SKU || a.GTIN != b.GTIN || a.Ref != b.Ref || a.Slug != b.Slug {
+			return true
+		}
+	}
+	return false
+}
+
 func (k *known) note(at lookup, key string, f store.Found) {
-	wk := worldKey{at.kind, catalog.Key{Field: at.field, Value: key}}
-	k.found[wk] = append(k.found[wk], f)
+	k.found.add(at, key, f)
 }
 
 // matches returns what the change's deciding key found.
 func (k *known) matches(c *catalog.Change) []store.Found {
 	for _, key := range c.Keys {
-		if f := k.found[worldKey{c.Kind, key}]; len(f) > 0 || !c.Fallthrough {
+		if f := k.found.get(lookup{c.Kind, key.Field}, key.Value); len(f) > 0 || !c.Fallthrough {
 			return f
 		}
 	}
@@ -391,7 +411,7 @@ func (k *known) takeUnchanged(i int, d *catalog.Decisions) {
 // depends on: those of every key that it sets.
 func (k *known) need(c *catalog.Change, handles map[catalog.Kind][]int64, owners *lookups) {
 	for _, key := range c.Keys {
-		for _, f := range k.found[worldKey{c.Kind, key}] {
+		for _, f := range k.found.get(lookup{c.Kind, key.Field}, key.Value) {
 			handles[c.Kind] = append(handles[c.Kind], f.Handle)
 		}
 	}
@@ -409,7 +429,9 @@ func (k *known) readItems(ctx context.Context, from store.ItemReader, handles ma
 			continue
 		}
 		slices.Sort(hs)
-		items, err := from.Read(ctx, kind, slices.Compact(hs))
+		distinct := slices.Compact(hs)
+		k.shared = k.shared || len(distinct) < len(hs)
+		items, err := from.Read(ctx, kind, distinct)
 		if err != nil {
 			return fmt.Errorf("read items: %w", err)
 		}
@@ -420,14 +442,13 @@ func (k *known) readItems(ctx context.Context, from store.ItemReader, handles ma
 	return nil
 }
 
-// dropOwned leaves out keys whose owner is known already: the looked-up match
-// keys, and those of items that were read.
-func (k *known) dropOwned(owners *lookups) {
+// dropKnown leaves out keys whose owner is known already: those looked up as
+// match keys, found or not, and those of items that were read.
+func (k *known) dropKnown(owners, match *lookups) {
 	for at, keys := range owners.keys {
 		owners.keys[at] = slices.DeleteFunc(keys, func(v string) bool {
-			key := worldKey{at.kind, catalog.Key{Field: at.field, Value: v}}
-			_, matched := k.found[key]
-			return matched || len(k.world.items[key]) > 0
+			_, asked := slices.BinarySearch(match.keys[at], v)
+			return asked || len(k.world.items.get(at, v)) > 0
 		})
 	}
 }

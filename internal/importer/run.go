@@ -53,10 +53,11 @@ type decoded struct {
 	err   error
 }
 
-// readAhead decodes and decides in a goroutine of its own. The channel is closed after the
-// last chunk; stop ends the goroutine and waits for it.
+// readAhead decodes and decides in a goroutine of its own, one chunk ahead of
+// the one being written. The channel is closed after the last chunk; stop ends
+// the goroutine and waits for it.
 func (s *Service) readAhead(ctx context.Context, r *chunkReader) (<-chan decoded, func()) {
-	out := make(chan decoded, 1)
+	out := make(chan decoded)
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
