@@ -135,7 +135,9 @@ const createAttempts = 100
 
 func createTemp(folder string) (*os.File, error) {
 	for attempt := 1; ; attempt++ {
-		if err := os.MkdirAll(folder, folderMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		// A folder that somebody removes again while it is made shows as missing, or
+		// as there already; CreateTemp tells what is true.
+		if err := os.MkdirAll(folder, folderMode); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
 		temp, err := os.CreateTemp(folder, tempPrefix+"*")
