@@ -12,7 +12,8 @@ import (
 // stand on the row then.
 func (d *decider) apply(c *Change, doc Doc) (after Doc, changes []FieldChange, ok bool) {
 	m := merger{d: d, c: c, creating: doc == ""}
-	m.w.b = make([]byte, 0, len(doc)+sizeHint(c.Ops))
+	m.w.b = d.out.scratch[:0]
+	defer func() { d.out.scratch = m.w.b }()
 	if m.creating {
 		m.defaults = d.f.Schema.required[c.Kind]
 	}
@@ -42,17 +43,6 @@ func (d *decider) apply(c *Change, doc Doc) (after Doc, changes []FieldChange, o
 		return doc, nil, true
 	}
 	return m.w.doc(), m.changes, true
-}
-
-func sizeHint(ops []Op) int {
-	n := 2
-	for i := range ops {
-		n += len(ops[i].Field.Name) + len(ops[i].Value.Text) + 8
-		for _, e := range ops[i].Value.List {
-			n += len(e) + 3
-		}
-	}
-	return n
 }
 
 // merger writes the document after a change.

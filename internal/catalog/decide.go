@@ -60,6 +60,8 @@ type Write struct {
 type Decisions struct {
 	Rows   []RowDecision
 	Writes []Write
+	// scratch is where documents are written before they are kept.
+	scratch []byte
 }
 
 // Reset empties d and keeps its memory.

@@ -32,15 +32,14 @@ type verdict struct {
 
 // decider decides the chunks of one batch. It is not safe for concurrent use.
 type decider struct {
-	svc     *Service
-	imp     *store.Import
-	facts   *catalog.Facts
-	encoder *ledger.Encoder
+	svc   *Service
+	imp   *store.Import
+	facts *catalog.Facts
 }
 
 func (s *Service) newDecider(imp *store.Import, in *input) *decider {
 	next := s.ids.run()
-	return &decider{svc: s, imp: imp, encoder: ledger.NewEncoder(),
+	return &decider{svc: s, imp: imp,
 		facts: &catalog.Facts{Schema: s.schema, Currency: in.ws.Currency, ImportNo: imp.No, Heading: in.binding.Heading,
 			NewID: func(catalog.Kind) string { return next() }}}
 }
@@ -116,7 +115,7 @@ func (d *decider) decide(ctx context.Context, items store.ItemReader, c *chunk) 
 // seal works out what is to be written, and starts encoding the page beside it.
 func (d *decider) seal(v *verdict) {
 	encoded := make(chan *ledger.Page, 1)
-	go func() { encoded <- encode(d.encoder, &v.decisions) }()
+	go func() { encoded <- d.svc.encode(&v.decisions) }()
 	var page *ledger.Page
 	v.page = func() *ledger.Page {
 		if page == nil {
@@ -224,7 +223,7 @@ func creations(writes []catalog.Write) []catalog.Item {
 }
 
 // encode makes the page of a chunk's decisions; its key is filled in later.
-func encode(e *ledger.Encoder, d *catalog.Decisions) *ledger.Page {
+func (s *Service) encode(d *catalog.Decisions) *ledger.Page {
 	entries := make([]ledger.Entry, len(d.Rows))
 	for i := range d.Rows {
 		r := &d.Rows[i]
@@ -237,6 +236,8 @@ func encode(e *ledger.Encoder, d *catalog.Decisions) *ledger.Page {
 	for i := range d.Writes {
 		images[i] = image(&d.Writes[i])
 	}
+	e := s.encoders.Get().(*ledger.Encoder)
+	defer s.encoders.Put(e)
 	p := &ledger.Page{}
 	e.Encode(p, entries, images)
 	return p

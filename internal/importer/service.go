@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"tallyman/internal/catalog"
@@ -75,6 +76,8 @@ type Service struct {
 	schema *catalog.Schema
 	ids    *idSource
 	fresh  freshness
+	// encoders are of pages; each holds a window of a compressor.
+	encoders sync.Pool
 }
 
 var _ API = (*Service)(nil)
@@ -107,7 +110,8 @@ func New(cfg Config) (*Service, error) {
 	if cfg.SliceTime <= 0 {
 		cfg.SliceTime = defaultSliceTime
 	}
-	return &Service{cfg: cfg, schema: catalog.NewSchema(1, nil), ids: newIDSource(cfg.Now)}, nil
+	return &Service{cfg: cfg, schema: catalog.NewSchema(1, nil), ids: newIDSource(cfg.Now),
+		encoders: sync.Pool{New: func() any { return ledger.NewEncoder() }}}, nil
 }
 
 // now is the clock in the precision that stores keep.
