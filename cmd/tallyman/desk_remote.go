@@ -18,11 +18,15 @@ import (
 
 // remoteDesk runs imports at a server, over its REST door.
 type remoteDesk struct {
-	base   string // the server's URL, without a slash at the end
-	key    string
+	base string // the server's URL, without a slash at the end
+	key  string
+	// tenant is the workspace that the key must be for; "" for whichever it is.
+	tenant string
 	client *http.Client
 	sights sights
 	now    func() time.Time
+	// rest waits before a request that was one too many is sent again.
+	rest func(context.Context, time.Duration) error
 	// began is when the file began to be sent. The server's times are in whole
 	// seconds; how long a short import took is better told from here.
 	began time.Time
@@ -44,7 +48,7 @@ func sightsAt(base string) sights {
 }
 
 func newRemoteDesk(base, key string, s sights, now func() time.Time) *remoteDesk {
-	return &remoteDesk{base: strings.TrimRight(base, "/"), key: key, client: &http.Client{}, sights: s, now: now}
+	return &remoteDesk{base: strings.TrimRight(base, "/"), key: key, client: &http.Client{}, sights: s, now: now, rest: pause}
 }
 
 // start streams the file as it is read: it is never whole in memory. The fields
@@ -116,16 +120,19 @@ func (up *upload) writeForm(form *multipart.Writer) error {
 
 // apiError is the body of the REST door's errors.
 type apiError struct {
-	Code     string              `json:"error"`
-	Message  string              `json:"message"`
-	Details  map[string][]string `json:"details"`
-	ImportID string              `json:"import_id"`
+	Code       string              `json:"error"`
+	Message    string              `json:"message"`
+	Details    map[string][]string `json:"details"`
+	ImportID   string              `json:"import_id"`
+	RetryAfter int                 `json:"retry_after"`
 }
 
 // remoteFault is a refusal in the words of the server.
 type remoteFault struct {
 	*catalog.Fault
 	importID string
+	// retryAfter is how long the server wants to be left alone; 0 for no matter.
+	retryAfter time.Duration
 }
 
 func (f *remoteFault) Unwrap() error { return f.Fault }
@@ -143,15 +150,33 @@ func (d *remoteDesk) refusal(ctx context.Context, err error) (view, error) {
 	return v, err
 }
 
-// call makes one request under /api/v1 and returns the body of its answer; an
-// answer that is an error is returned as a *remoteFault.
+// call makes a request under /api/v1 and returns the body of its answer; an
+// answer that is an error is returned as a *remoteFault. A question that was one
+// too many for the server's rate limit is asked again when it may be; an upload
+// is not, for its file may be a pipe that is read by then.
 func (d *remoteDesk) call(ctx context.Context, method, path, contentType string, body io.Reader) (json.RawMessage, error) {
+	for {
+		object, err := d.callOnce(ctx, method, path, contentType, body)
+		var f *remoteFault
+		if body != nil || !errors.As(err, &f) || f.Kind != catalog.KindRateLimited || f.retryAfter <= 0 {
+			return object, err
+		}
+		if err := d.rest(ctx, f.retryAfter); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (d *remoteDesk) callOnce(ctx context.Context, method, path, contentType string, body io.Reader) (json.RawMessage, error) {
 	req, err := http.NewRequestWithContext(ctx, method, d.base+"/api/v1"+path, body)
 	if err != nil {
 		return nil, fmt.Errorf("ask server: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+d.key)
 	req.Header.Set("Accept", "application/json")
+	if d.tenant != "" {
+		req.Header.Set("X-Tenant-ID", d.tenant)
+	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
@@ -190,8 +215,13 @@ func answered(resp *http.Response, text []byte) error {
 		kind = catalog.KindNotFound
 	case http.StatusConflict:
 		kind = catalog.KindConflict
+	case http.StatusTooManyRequests:
+		kind = catalog.KindRateLimited
 	}
-	return &remoteFault{Fault: &catalog.Fault{Kind: kind, Code: e.Code, Message: e.Message, Fields: e.Details}, importID: e.ImportID}
+	return &remoteFault{
+		Fault:    &catalog.Fault{Kind: kind, Code: e.Code, Message: e.Message, Fields: e.Details},
+		importID: e.ImportID, retryAfter: time.Duration(e.RetryAfter) * time.Second,
+	}
 }
 
 func (d *remoteDesk) get(ctx context.Context, path string) (view, error) {
@@ -208,6 +238,9 @@ func (d *remoteDesk) show(ctx context.Context, id string) (view, error) {
 
 func (d *remoteDesk) wait(ctx context.Context, v view) (view, error) {
 	v, err := d.get(ctx, "/imports/"+url.PathEscape(v.ID)+"?wait=1s")
+	if gone := (*url.Error)(nil); errors.As(err, &gone) {
+		return v, fmt.Errorf("the server is gone; the import goes on when it is back: %w", err)
+	}
 	if err == nil && v.ended() && !d.began.IsZero() {
 		now := d.now()
 		v.StartedAt, v.CompletedAt = &d.began, &now

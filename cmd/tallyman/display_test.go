@@ -36,6 +36,14 @@ func TestLines(t *testing.T) {
 	}
 }
 
+func TestCounted(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 rows", 1: "1 row", 1234: "1,234 rows"} {
+		if got := counted(n, "row"); got != want {
+			t.Errorf("%d: %q, not %q", n, got, want)
+		}
+	}
+}
+
 // TestMeterForgets checks that an old standstill does not slow the rate down
 // for ever.
 func TestMeterForgets(t *testing.T) {

@@ -235,7 +235,7 @@ func (d *doctor) print(p *program, asJSON bool) error {
 		err = table(p.stdout, []string{"", "WHAT", "FOUND"}, rows)
 	}
 	if err == nil && ill > 0 {
-		err = &exit{code: exitOther, err: fmt.Errorf("%d things are wrong", ill)}
+		err = &exit{code: exitOther, err: errors.New(counted(int64(ill), "thing") + " wrong")}
 	}
 	return err
 }

@@ -22,7 +22,9 @@ func (c *importsErrors) report(p *program) errorReport {
 	case c.CSV:
 		return rest.NewProblemsCSV(p.stdout)
 	case c.JSON:
-		return &jsonErrors{w: json.NewEncoder(p.stdout)}
+		w := json.NewEncoder(p.stdout)
+		w.SetEscapeHTML(false)
+		return &jsonErrors{w: w}
 	}
 	return &plainErrors{w: p.stdout}
 }
@@ -42,31 +44,11 @@ func (r *plainErrors) Add(p importer.RowProblem) error {
 
 func (r *plainErrors) Close() error { return nil }
 
-// jsonErrors prints one JSON object a line.
+// jsonErrors prints one object of the REST door a line.
 type jsonErrors struct{ w *json.Encoder }
 
 func (r *jsonErrors) Add(p importer.RowProblem) error {
-	return r.w.Encode(struct {
-		Row      int64  `json:"row"`
-		Line     int64  `json:"line,omitempty"`
-		EAN      string `json:"ean,omitempty"`
-		SKU      string `json:"sku,omitempty"`
-		Column   string `json:"column,omitempty"`
-		Value    string `json:"value,omitempty"`
-		Severity string `json:"severity"`
-		Code     string `json:"code"`
-		Message  string `json:"message"`
-	}{p.Row, p.Line, identOf(&p, catalog.KeyGTIN), identOf(&p, catalog.KeySKU), p.Column, p.Value, p.Severity.String(), string(p.Code), p.Message})
+	return r.w.Encode(rest.RowErrorObject(&p))
 }
 
 func (r *jsonErrors) Close() error { return nil }
-
-// identOf is the row's identifying cell of a field, "" where it has none.
-func identOf(p *importer.RowProblem, field catalog.KeyField) string {
-	for _, k := range p.Ident {
-		if k.Field == field {
-			return k.Value
-		}
-	}
-	return ""
-}

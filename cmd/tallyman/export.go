@@ -45,7 +45,7 @@ func (c *exportCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(p.stderr, "Exported %s items.\n", number(rep.Items))
+		fmt.Fprintf(p.stderr, "Exported %s.\n", counted(rep.Items, "item"))
 		if rep.Bent > 0 {
 			fmt.Fprintf(p.stderr, "%s lists hold a value with a | in it and cannot be read back from CSV as they are (the first: item %s); --format json keeps them.\n",
 				number(rep.Bent), rep.FirstBent)

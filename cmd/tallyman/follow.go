@@ -22,7 +22,7 @@ func (p *program) follow(ctx context.Context, d desk, v view, out display) (view
 		}
 		if err != nil {
 			out.close()
-			return v, fmt.Errorf("follow import %s: %w", v.ID, err)
+			return v, &exit{code: exitOther, err: fmt.Errorf("follow import %s: %w", v.ID, err), see: d.seeImport(v.ID)}
 		}
 		v = next
 	}

@@ -27,13 +27,13 @@ type importCommand struct {
 	Blank     string   `help:"What an empty cell means: keep the value (the default), clear it, or default." enum:",keep,clear,default" default:"" placeholder:"RULE"`
 	GTINCheck string   `name:"gtin-check" help:"What a wrong check digit is: strict (an error on new items, else a warning; the default), warn or off." enum:",strict,warn,off" default:"" placeholder:"RULE"`
 	Format    string   `help:"Format of the file, where it is not told right: csv, xlsx or json." enum:",csv,xlsx,json" default:"" placeholder:"FORMAT"`
-	Delimiter string   `help:"What separates cells, where it is not told right; \\t is a tab." placeholder:"SIGN"`
+	Delimiter string   `help:"What separates cells, where it is not told right: comma, semicolon, tab or pipe, by name or itself." placeholder:"SIGN"`
 	Encoding  string   `help:"Encoding of the text, where it is not told right, such as utf-8 or windows-1252." placeholder:"NAME"`
 
 	JSON   bool   `name:"json" help:"Print the import in the REST API's shape as the last line; words for people go to stderr."`
 	Quiet  bool   `short:"q" help:"Print no progress and no tally."`
 	Server string `help:"Import at this server instead of in a data folder." env:"TALLYMAN_SERVER" placeholder:"URL" xor:"where"`
-	Key    string `help:"API key for --server." env:"TALLYMAN_KEY" secret:"" placeholder:"KEY"`
+	Key    string `help:"API key for --server; it says which workspace. With --workspace, that must be it." env:"TALLYMAN_KEY" secret:"" placeholder:"KEY"`
 	place
 }
 
@@ -116,7 +116,11 @@ func (p *program) followToEnd(ctx context.Context, d desk, v view, how reporting
 // desk finds where the import is to run.
 func (c *importCommand) desk(ctx context.Context, p *program) (desk, error) {
 	if c.Server != "" {
-		return newRemoteDesk(c.Server, c.Key, sightsAt(c.Server), p.now), nil
+		d := newRemoteDesk(c.Server, c.Key, sightsAt(c.Server), p.now)
+		if c.Workspace != store.DefaultWorkspace {
+			d.tenant = c.Workspace
+		}
+		return d, nil
 	}
 	set, err := c.settings(p)
 	if err != nil {
@@ -129,7 +133,7 @@ func (c *importCommand) desk(ctx context.Context, p *program) (desk, error) {
 func (c *importCommand) upload() (upload, error) {
 	up := upload{
 		name: c.Name, source: c.Source, mode: c.Mode,
-		format: c.Format, delimiter: delimiter(c.Delimiter), encoding: c.Encoding,
+		format: c.Format, delimiter: meant(c.Delimiter, rest.DelimiterOf), encoding: meant(c.Encoding, rest.EncodingOf),
 		currency: strings.ToUpper(c.Currency), decimal: c.Decimal, blank: c.Blank, gtinCheck: c.GTINCheck,
 	}
 	if up.name == "" {
@@ -152,11 +156,11 @@ func fileName(path string) string {
 	return filepath.Base(path)
 }
 
-// delimiter lets a tab be written as people write it.
-func delimiter(flag string) string {
-	switch flag {
-	case `\t`, "tab":
-		return "\t"
+// meant is what a flag's word stands for. One that stands for nothing is left to
+// the importer, which refuses the file for it.
+func meant(flag string, of func(name string) (string, bool)) string {
+	if word, ok := of(flag); ok {
+		return word
 	}
 	return flag
 }

@@ -22,7 +22,7 @@ type importsCommand struct {
 
 type importsList struct {
 	Limit int    `help:"How many at most; 0 for all." default:"20" placeholder:"N"`
-	State string `help:"Only imports in this state, such as running or done." placeholder:"STATE"`
+	State string `help:"Only imports in this state: received, slicing, running, pausing, paused, terminating, terminated, done, refused or failed." enum:"received,slicing,running,pausing,paused,terminating,terminated,done,refused,failed," default:"" placeholder:"STATE"`
 	JSON  bool   `name:"json" help:"Print a JSON array of imports in the REST API's shape."`
 	place
 }
@@ -161,7 +161,7 @@ func (c *importsResume) resume(ctx context.Context, p *program, d desk) error {
 type importsErrors struct {
 	ID       string `arg:"" help:"The import's id."`
 	CSV      bool   `name:"csv" help:"Print the CSV file that the REST API gives." xor:"form"`
-	JSON     bool   `name:"json" help:"Print one JSON object a line." xor:"form"`
+	JSON     bool   `name:"json" help:"Print one JSON object a line, in the REST API's shape." xor:"form"`
 	Warnings bool   `help:"Print warnings too."`
 	place
 }

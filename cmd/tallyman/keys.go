@@ -12,7 +12,7 @@ import (
 // keysCommand makes, lists and revokes API keys.
 type keysCommand struct {
 	Create keysCreate `cmd:"" help:"Create a key. Its secret is shown once and kept nowhere."`
-	List   keysList   `cmd:"" help:"List the keys of a workspace, revoked ones too."`
+	List   keysList   `cmd:"" default:"withargs" help:"List the keys of a workspace, revoked ones too."`
 	Revoke keysRevoke `cmd:"" help:"End a key: from now on it opens nothing."`
 }
 
@@ -44,7 +44,9 @@ func (c *keysCreate) Run(ctx context.Context, p *program) error {
 				Key string `json:"key"`
 			}{key.ID, secret})
 		}
-		_, err = fmt.Fprintf(p.stdout, "%s\nThis is the only time that the key is shown. Its id is %s.\n", secret, key.ID)
+		// Alone on stdout, the key can be taken by a script as it is.
+		fmt.Fprintf(p.stderr, "This is the only time that the key is shown. Its id is %s.\n", key.ID)
+		_, err = fmt.Fprintln(p.stdout, secret)
 		return err
 	})
 }
@@ -73,7 +75,11 @@ func (c *keysList) Run(ctx context.Context, p *program) error {
 		objects := make([]keyObject, 0, len(keys))
 		rows := make([][]string, 0, len(keys))
 		for _, k := range keys {
-			o := keyObject{ID: k.ID, Name: k.Name, Role: k.Role, CreatedAt: k.CreatedAt.UTC(), RevokedAt: k.RevokedAt}
+			o := keyObject{ID: k.ID, Name: k.Name, Role: k.Role, CreatedAt: wholeSeconds(k.CreatedAt)}
+			if k.RevokedAt != nil {
+				revoked := wholeSeconds(*k.RevokedAt)
+				o.RevokedAt = &revoked
+			}
 			objects = append(objects, o)
 			rows = append(rows, []string{o.ID, o.Name, o.Role, clock(o.CreatedAt), maybeClock(o.RevokedAt)})
 		}

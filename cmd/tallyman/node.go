@@ -131,7 +131,7 @@ func (n *node) makeImporter(probe func(string)) error {
 
 // sqliteChunkRows is the size of a transaction on SQLite: larger ones write fewer
 // index pages, but hold more memory. A pause takes hold within one of them.
-const sqliteChunkRows = 2500
+const sqliteChunkRows = 6250
 
 // batchJobs is how many batches are worked on at once: one for each worker, and
 // one more, because at any time one of them waits for the only writer.
@@ -202,8 +202,8 @@ func (n *node) start(ctx context.Context) error {
 // an operator sets them, have the last word.
 const (
 	gcPercent    = 400
-	memoryBase   = 64 << 20
-	memoryPerJob = 28 << 20
+	memoryBase   = 44 << 20
+	memoryPerJob = 22 << 20
 )
 
 // boundMemory tells the collector how much memory an import may use.
@@ -268,7 +268,8 @@ func (n *node) close() error {
 func (n *node) workspace(ctx context.Context) (store.Workspace, error) {
 	ws, err := n.store.Workspace(ctx, n.settings.workspace)
 	if errors.Is(err, store.ErrNotFound) {
-		return ws, fmt.Errorf("there is no workspace %q; see: tallyman workspaces list", n.settings.workspace)
+		return ws, fmt.Errorf("there is no workspace %q; see: %s", n.settings.workspace,
+			n.settings.inWorkspace(store.DefaultWorkspace).commandLine("workspaces list"))
 	}
 	if err != nil {
 		return ws, fmt.Errorf("find workspace: %w", err)

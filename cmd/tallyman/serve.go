@@ -91,8 +91,9 @@ func (n *node) handler(auth rest.Authenticator) (http.Handler, error) {
 	cfg := &n.settings.config
 	door, err := rest.New(rest.Config{
 		Imports: n.imports, Items: n.store, Accounts: auth,
-		Rates: server.Rates{PerMinute: cfg.RateLimit, PerDay: cfg.RateLimitDay},
-		Log:   n.settings.log, Now: n.now, Version: version(),
+		Rates:     server.Rates{PerMinute: cfg.RateLimit, PerDay: cfg.RateLimitDay},
+		Unlimited: door,
+		Log:       n.settings.log, Now: n.now, Version: version(),
 	})
 	if err != nil {
 		return nil, err

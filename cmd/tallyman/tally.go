@@ -56,7 +56,7 @@ func (v *view) headline() string {
 	case v.State == "done" && v.ErrorRows == 0:
 		return "complete"
 	case v.State == "done":
-		return "complete, with errors in " + number(v.ErrorRows) + " rows"
+		return "complete, with errors in " + counted(v.ErrorRows, "row")
 	case v.Message != "":
 		return v.State + ": " + v.Message
 	}
@@ -136,6 +136,14 @@ func number(n int64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return sign + s
+}
+
+// counted writes a count of things: 1 row, 1,234 rows.
+func counted(n int64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return number(n) + " " + thing
 }
 
 // byteSize writes a size for people: 1.5 GiB.

@@ -28,7 +28,7 @@ type workspaceObject struct {
 }
 
 func showWorkspace(w store.Workspace) workspaceObject {
-	return workspaceObject{Name: w.Name, Currency: w.Currency, CreatedAt: w.CreatedAt.UTC().Truncate(time.Second)}
+	return workspaceObject{Name: w.Name, Currency: w.Currency, CreatedAt: wholeSeconds(w.CreatedAt)}
 }
 
 // Run lists the workspaces.
@@ -73,6 +73,9 @@ func (c *workspacesCreate) Run(ctx context.Context, p *program) error {
 		return err
 	})
 }
+
+// wholeSeconds is a moment as JSON shows it, as in the REST API.
+func wholeSeconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
 // clock writes a moment for people.
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }

@@ -80,9 +80,10 @@ func isCurrencyForm(s string) bool {
 // that CLDR uses for one currency wherever the reader is have its code; those
 // that several countries use have none.
 func currencyOfSymbol(symbol string) (code string, ok bool) {
-	switch symbol {
-	case "$", "¥", "￥", "kr", "kr.", "Kr", "Kr.", "Fr", "Fr.", "fr.", "R", "Rs", "Rs.", "lei", "руб", "руб.":
+	if sharedBy(symbol) != "" {
 		return "", true
+	}
+	switch symbol {
 	case "€":
 		return "EUR", true
 	case "£":
@@ -141,6 +142,45 @@ func currencyOfSymbol(symbol string) (code string, ok bool) {
 		return "THB", true
 	}
 	return "", false
+}
+
+// sharedBy lists the currencies that are written with a symbol which does not
+// mean one alone, "" for any other text.
+func sharedBy(symbol string) string {
+	switch symbol {
+	case "$":
+		return "ARS AUD BBD BMD BND BOB BRL BSD BZD CAD CLP COP CUP CVE DOP FJD GYD HKD JMD KYD LRD MOP MXN NAD NIO NZD SBD SGD SRD TOP TTD TWD USD USN UYU WST XCD"
+	case "¥", "￥":
+		return "CNY JPY"
+	case "kr", "kr.", "Kr", "Kr.":
+		return "DKK ISK NOK SEK"
+	case "Fr", "Fr.", "fr.":
+		return "BIF CDF CHE CHF CHW DJF GNF KMF RWF XAF XOF XPF"
+	case "R":
+		return "BRL ZAR"
+	case "Rs", "Rs.":
+		return "INR LKR MUR NPR PKR SCR"
+	case "lei":
+		return "MDL RON"
+	case "руб", "руб.":
+		return "BYN RUB"
+	}
+	return ""
+}
+
+// SymbolFits reports whether a price that ParseAmount read may be in a currency.
+// It may not where the cell has a symbol of several currencies, such as $ or
+// kr, and code is none of them.
+func SymbolFits(cell, code string) bool {
+	text, _ := bare(cell, nil)
+	before, _, after := cutNumber(text)
+	before, _, _ = cutMinus(before)
+	for _, symbol := range [...]string{before, strings.TrimSpace(after)} {
+		if codes := sharedBy(symbol); codes != "" && !strings.Contains(codes, code) {
+			return false
+		}
+	}
+	return true
 }
 
 // FormatMoney joins a canonical amount, as ParseAmount returns it, and the code

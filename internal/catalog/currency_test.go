@@ -124,3 +124,34 @@ func BenchmarkFormatMoney(b *testing.B) {
 		FormatMoney("29.9", "EUR")
 	}
 }
+
+func TestSymbolFits(t *testing.T) {
+	for _, c := range []struct {
+		cell, code string
+		want       bool
+	}{
+		{"1.50", "EUR", true}, {"€1.50", "EUR", true}, {"1.50 USD", "EUR", true}, {"", "EUR", true}, {"free", "EUR", true},
+		{"$1.50", "USD", true}, {"$1.50", "CAD", true}, {"$1.50", "EUR", false}, {"1,50 $", "EUR", false}, {"-$1.50", "EUR", false},
+		{"$ +1.50", "EUR", false}, {"'$1.50", "EUR", false}, {"¥100", "JPY", true}, {"¥100", "CNY", true}, {"¥100", "USD", false},
+		{"kr.100", "SEK", true}, {"100 kr", "EUR", false}, {"Fr. 5", "CHF", true}, {"Fr. 5", "EUR", false}, {"5 lei", "RON", true}, {"Rs.5", "USD", false},
+	} {
+		if got := SymbolFits(c.cell, c.code); got != c.want {
+			t.Errorf("%q in %s: got %v, want %v", c.cell, c.code, got, c.want)
+		}
+	}
+}
+
+// The currencies of a shared symbol are currencies.
+func TestSharedSymbols(t *testing.T) {
+	for _, symbol := range []string{"$", "¥", "kr", "Fr", "R", "Rs", "lei", "руб"} {
+		codes := strings.Fields(sharedBy(symbol))
+		if len(codes) < 2 {
+			t.Errorf("%s is shared by %v", symbol, codes)
+		}
+		for _, code := range codes {
+			if _, ok := CurrencyDigits(code); !ok {
+				t.Errorf("%s: %s is no currency", symbol, code)
+			}
+		}
+	}
+}

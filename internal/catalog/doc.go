@@ -53,7 +53,7 @@ func stringEnd(s string, i int) int {
 
 // next reads the entry that starts at i (just past '{' or ','), returning its
 // name, its value token and where the following entry starts. ok is false at
-// the end. Field names never need escaping.
+// the end. Field names never need escaping: Schema.Field refuses those that would.
 func (d Doc) next(i int) (name, token string, after int, ok bool) {
 	s := string(d)
 	if i >= len(s) || s[i] != '"' {

@@ -101,8 +101,8 @@ func index(props []Property) map[string]*Property {
 // "attributes.color", "images". productType may be empty; when it is not, its
 // properties come after the kind's own. The second result is false when no
 // such property is declared, when a map is named without a key or a plain
-// property with one, or when a locale is given to a property that cannot be
-// translated.
+// property with one, when a locale is given to a property that cannot be
+// translated, or when the key or the locale is none (see isMapKey, isLocale).
 func (s *Schema) Field(kind Kind, productType, name string) (*Field, bool) {
 	path, locale, hasLocale := strings.Cut(name, "@")
 	base, key, hasKey := strings.Cut(path, ".")
@@ -110,10 +110,44 @@ func (s *Schema) Field(kind Kind, productType, name string) (*Field, bool) {
 	if p == nil {
 		p = s.types[productType][base]
 	}
-	if p == nil || p.Map != hasKey || hasKey && key == "" || hasLocale && (locale == "" || !p.Translatable) {
+	if p == nil || p.Map != hasKey || hasKey && !isMapKey(key) || hasLocale && !(p.Translatable && isLocale(locale)) {
 		return nil, false
 	}
 	return &Field{Name: name, Property: p, Key: key, Locale: locale}, true
+}
+
+// maxMapKey bounds the key of a map's field in bytes. Every item that has the
+// field carries its name, so a long one costs as much as the file has rows.
+const maxMapKey = 255
+
+// isMapKey reports whether s can name a value of a map: text without blanks
+// round it. What JSON would have to escape is refused, because documents hold
+// the names of fields as they are.
+func isMapKey(s string) bool {
+	return s != "" && len(s) <= maxMapKey && s == strings.TrimSpace(s) && !hasControl(s) && !strings.ContainsAny(s, "\"\\")
+}
+
+// maxLocale is the most bytes that RFC 5646 asks programs to keep of a tag.
+const maxLocale = 35
+
+// isLocale reports whether s has the form of a language tag, with '-' or '_'
+// between its parts: fr, pt-BR, zh_Hant_TW.
+func isLocale(s string) bool {
+	part := 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i] | 0x20; {
+		case 'a' <= c && c <= 'z' || isDigit(s, i):
+			part++
+		case (s[i] == '-' || s[i] == '_') && part > 0:
+			part = 0
+		default:
+			return false
+		}
+		if part > 8 {
+			return false
+		}
+	}
+	return part > 0 && len(s) <= maxLocale
 }
 
 // Properties lists the properties of a kind, sorted by name.

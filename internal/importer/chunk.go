@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 
 	"tallyman/internal/catalog"
@@ -19,6 +20,7 @@ const chunkBytes = 8 << 20
 // chunk is the rows of one transaction, decoded and mapped, and what was
 // decided of them before it.
 type chunk struct {
+	// groups are nil once there is a verdict.
 	groups []catalog.Group
 	rows   int
 	// next is where the chunk behind it begins; last says that none does in this
@@ -28,6 +30,18 @@ type chunk struct {
 	// verdict is the chunk decided ahead of its transaction; nil if it is to be
 	// decided within it.
 	verdict *verdict
+}
+
+// any reports whether a change of the chunk is as asked.
+func (c *chunk) any(is func(*catalog.Change) bool) bool {
+	for i := range c.groups {
+		for j := range c.groups[i].Changes {
+			if is(&c.groups[i].Changes[j]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // chunkReader turns what is left of a batch into chunks. It runs beside the
@@ -76,7 +90,42 @@ func (r *chunkReader) read(ctx context.Context) (*chunk, error) {
 		return nil, err
 	}
 	c.verdict, err = r.decider.ahead(ctx, c)
+	if c.verdict != nil {
+		// What was asked is most of a chunk's memory, and needed again only if the
+		// verdict does not hold: then it is read once more.
+		c.groups = nil
+	}
 	return c, err
+}
+
+// reread reads the groups of the chunk at the batch's cursor once more.
+func (s *Service) reread(ctx context.Context, st *started, in *input, c *chunk) error {
+	r, err := s.newChunkReader(ctx, st, in)
+	if err != nil {
+		return err
+	}
+	r.most = c.rows
+	again, err := r.decode()
+	if err != nil {
+		return err
+	}
+	if again == nil || again.rows != c.rows || again.next != c.next {
+		return fmt.Errorf("read chunk at row %d again: it is not the same", st.batch.NextRow)
+	}
+	c.groups = again.groups
+	return nil
+}
+
+// guarded is read with a panic made an error: it runs on a goroutine of its own,
+// where a panic would end the process and, with its job tried again, the next one.
+func (r *chunkReader) guarded(ctx context.Context) (c *chunk, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.svc.cfg.Log.Error("reading a chunk panicked", "import", r.st.imp.ID, "error", v, "stack", string(debug.Stack()))
+			c, err = nil, fmt.Errorf("read chunk: panic: %v", v)
+		}
+	}()
+	return r.read(ctx)
 }
 
 // decode reads and maps the records of the next chunk.
@@ -88,6 +137,10 @@ func (r *chunkReader) decode() (*chunk, error) {
 	rows := make([]catalog.Row, 0, r.most)
 	changes := make([]catalog.Change, 0, r.most)
 	begin, _, _ := r.dec.Position()
+	if r.ahead {
+		// The cursor stands here too: read again from it, the chunk is the same.
+		begin = r.rec.Offset
+	}
 	for c.rows < r.most {
 		if err := r.record(); errors.Is(err, io.EOF) {
 			r.done = true

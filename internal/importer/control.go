@@ -65,9 +65,14 @@ func (s *Service) move(ctx context.Context, ws store.Workspace, id, verb string,
 	return imp, done, err
 }
 
+// passing reports whether a state is on the way to one that was asked for.
+func passing(s store.State) bool { return s == store.Pausing || s == store.Terminating }
+
 // settle completes a pause or a termination: it raises every epoch of the
-// import, so that no job of before can commit another chunk.
+// import, so that no job of before can commit another chunk. What has been
+// begun is not left half done because the one who asked has gone.
 func (s *Service) settle(ctx context.Context, ws store.WS, importNo int64) (store.Import, error) {
+	ctx = context.WithoutCancel(ctx)
 	var imp store.Import
 	err := s.cfg.Store.Write(ctx, ws, true, func(tx store.Tx) error {
 		var err error
@@ -113,7 +118,10 @@ func (s *Service) Resume(ctx context.Context, ws store.Workspace, id string) (st
 			return err
 		}
 		imp.State, imp.UpdatedAt = store.Running, s.now()
-		if !imp.Sliced {
+		switch {
+		case imp.StartedAt == nil:
+			imp.State = store.Received
+		case !imp.Sliced:
 			imp.State = store.Slicing
 		}
 		if err := tx.UpdateImport(ctx, &imp); err != nil {
@@ -165,9 +173,9 @@ func (s *Service) Sweep(ctx context.Context, age time.Duration) error {
 			}
 			kicked[key], st.Batch.No = true, 0
 		}
-		// A queued job may wait long behind others; a running one that does not
-		// beat is dead, whatever the engine thinks.
-		if st.Batch.State == store.BatchQueued && live[st.Batch.JobID] {
+		// A queued job may wait long behind others, but a pause does not wait for
+		// it; a running one that does not beat is dead, whatever the engine thinks.
+		if !passing(st.State) && st.Batch.State == store.BatchQueued && live[st.Batch.JobID] {
 			continue
 		}
 		if err := s.revive(ctx, st, before); err != nil {
@@ -196,7 +204,7 @@ func (s *Service) liveJobs(ctx context.Context, stalled []store.StalledBatch) (m
 
 // revive puts one stalled batch, or an import without any, back to work.
 func (s *Service) revive(ctx context.Context, st *store.StalledBatch, before time.Time) error {
-	if st.State == store.Pausing || st.State == store.Terminating {
+	if passing(st.State) {
 		_, err := s.settle(ctx, st.WS, st.Batch.ImportNo)
 		return err
 	}

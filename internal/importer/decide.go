@@ -49,7 +49,11 @@ func (s *Service) newDecider(imp *store.Import, in *input) *decider {
 // committed now, where the store can read them beside its writer. It returns
 // nil where it cannot.
 func (d *decider) ahead(ctx context.Context, c *chunk) (v *verdict, err error) {
-	if d.svc.fresh.get(d.imp.WS, d.imp.No) {
+	if c.any(func(ch *catalog.Change) bool { return ch.Delete }) {
+		// Nothing would tell that a deleted item had moved since it was read.
+		return nil, nil
+	}
+	if d.svc.fresh.get(d.imp.WS, d.imp.No) && !c.any(unguarded) {
 		return d.assumingNew(c), nil
 	}
 	_, err = d.svc.cfg.Store.Ahead(ctx, d.imp.WS, func(items store.ItemReader) error {
@@ -107,7 +111,7 @@ func (d *decider) decide(ctx context.Context, items store.ItemReader, c *chunk) 
 			k.world.apply(writes)
 		}
 	}
-	v.fresh = allNew(c, &v.decisions)
+	v.fresh = allNew(&v.decisions)
 	d.seal(v)
 	return v, nil
 }
@@ -174,10 +178,16 @@ func (v *verdict) holds(ctx context.Context, tx store.Tx) (bool, error) {
 	return !exists, err
 }
 
-// allNew reports whether every row of the chunk that reached an item made it,
-// in a mode and with keys that let the next chunk be decided as if it were so
-// too: a key that the store does not keep unique would not be noticed.
-func allNew(c *chunk, d *catalog.Decisions) bool {
+// unguarded reports whether a change's item might exist without the store
+// refusing it as a new one: in a mode that makes none, or by a number that it
+// does not keep unique.
+func unguarded(c *catalog.Change) bool {
+	return c.Mode == catalog.Update || c.Delete || c.GTINShared
+}
+
+// allNew reports whether every row of the chunk that reached an item made it, so
+// that the next chunk may be decided as if it were so too.
+func allNew(d *catalog.Decisions) bool {
 	created := false
 	for i := range d.Rows {
 		switch d.Rows[i].Outcome {
@@ -186,14 +196,6 @@ func allNew(c *chunk, d *catalog.Decisions) bool {
 		case catalog.Failed, catalog.Skipped:
 		default:
 			return false
-		}
-	}
-	for i := range c.groups {
-		for j := range c.groups[i].Changes {
-			ch := &c.groups[i].Changes[j]
-			if ch.Mode == catalog.Update || ch.Delete || ch.GTINShared {
-				return false
-			}
 		}
 	}
 	return created

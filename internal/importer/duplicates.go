@@ -38,9 +38,9 @@ func (s *Service) findDuplicates(ctx context.Context, st *started, in *input) er
 	}
 	defer w.Abort()
 	out := bufio.NewWriter(w)
-	segments := make([]string, st.batch.NextSeq)
-	for i := range segments {
-		segments[i] = keysKey(&st.imp, i)
+	segments, err := s.segments(ctx, &st.imp, keySegments, st.batch.NextSeq)
+	if err != nil {
+		return err
 	}
 	c := confirmer{svc: s, in: in, mapper: in.binding.Mapper(st.imp.Mode)}
 	err = keyset.Candidates(ctx, s.cfg.Files, segments, s.cfg.ScratchDir, func(p keyset.Pair) error {

@@ -217,6 +217,22 @@ func TestTerminateKeepsWhatIsDone(t *testing.T) {
 	}
 }
 
+// An import of new items that comes upon items which exist decides those chunks
+// again, with the items read.
+func TestNewItemsUntilSomeExist(t *testing.T) {
+	s := newStack(t, nil)
+	lines := strings.SplitAfter(products(9000, "old"), "\n")
+	s.run("old.csv", lines[0]+strings.Join(lines[6001:], ""), importer.Options{})
+	imp := s.run("all.csv", products(9000, "new"), importer.Options{})
+	if imp.Tally.Created != 6000 || imp.Tally.Updated != 3000 {
+		t.Errorf("tally %+v, want 6000 created and 3000 updated", imp.Tally)
+	}
+	s.checkTally(imp)
+	if strings.Contains(s.dump(), " old") {
+		t.Error("an item kept its old title")
+	}
+}
+
 // Two imports over the same items at once, in opposite orders and partly new:
 // both end, every row is accounted for, and the last writer decides per item.
 func TestTwoImportsOverTheSameItems(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/files"
-	"tallyman/internal/store"
 	"tallyman/internal/tabular"
 )
 
@@ -53,10 +52,9 @@ func (w *markWriter) save(ctx context.Context, fs files.Store, key string) error
 // indexes asked for must not fall.
 type markReader struct {
 	svc      *Service
-	imp      *store.Import
-	segments int
-	next     int    // segment to load next
-	buf      []byte // what is left of the loaded one
+	segments []string // their keys in the file store
+	next     int      // segment to load next
+	buf      []byte   // what is left of the loaded one
 	last     mark
 	any      bool
 }
@@ -72,7 +70,7 @@ func (r *markReader) before(ctx context.Context, index int64) (mark, error) {
 			r.last, r.any = m, true
 			r.buf = r.buf[markSize:]
 		}
-		if r.next == r.segments {
+		if r.next == len(r.segments) {
 			return r.found()
 		}
 		if err := r.load(ctx); err != nil {
@@ -89,7 +87,7 @@ func (r *markReader) found() (mark, error) {
 }
 
 func (r *markReader) load(ctx context.Context) error {
-	f, err := r.svc.cfg.Files.Open(ctx, marksKey(r.imp, r.next))
+	f, err := r.svc.cfg.Files.Open(ctx, r.segments[r.next])
 	if err != nil {
 		return fmt.Errorf("open marks: %w", err)
 	}

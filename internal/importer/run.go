@@ -27,7 +27,7 @@ func (s *Service) run(ctx context.Context, job store.Job, id int64) error {
 		return err
 	}
 	defer in.Close()
-	w := &chunkWriter{svc: s, st: &st, decider: s.newDecider(&st.imp, in), jobID: id, until: until}
+	w := &chunkWriter{svc: s, st: &st, decider: s.newDecider(&st.imp, in), in: in, jobID: id, until: until}
 	for more := true; more; {
 		if more, err = s.runBatch(ctx, w, in); err != nil {
 			return err
@@ -63,7 +63,7 @@ func (s *Service) readAhead(ctx context.Context, r *chunkReader) (<-chan decoded
 	wg.Go(func() {
 		defer close(out)
 		for {
-			c, err := r.read(ctx)
+			c, err := r.guarded(ctx)
 			if c == nil && err == nil {
 				return
 			}
@@ -86,6 +86,7 @@ type chunkWriter struct {
 	st  *started
 	// decider decides chunks within their transaction.
 	decider *decider
+	in      *input
 	jobID   int64
 	// until is when the time slice is over.
 	until time.Time
@@ -208,12 +209,19 @@ func (w *chunkWriter) items(ctx context.Context, tx store.Tx, c *chunk) (*ledger
 		}
 	}
 	if v == nil {
+		if c.groups == nil {
+			if err := w.svc.reread(ctx, w.st, w.in, c); err != nil {
+				return nil, err
+			}
+		}
 		var err error
 		if v, err = w.decider.decide(ctx, tx, c); err != nil {
 			return nil, err
 		}
 	}
 	if err := v.store(ctx, tx); err != nil {
+		// The chunk may be decided again, with the encoder that is at work on it.
+		v.page()
 		return nil, err
 	}
 	w.svc.fresh.set(w.st.imp.WS, w.st.imp.No, v.fresh)

@@ -54,14 +54,6 @@ func (s *Service) slice(ctx context.Context, job store.Job, id int64) error {
 	})
 }
 
-func keysKey(imp *store.Import, seq int) string {
-	return fmt.Sprintf("w%d/imports/%d/keys/%d", imp.WS, imp.No, seq)
-}
-
-func marksKey(imp *store.Import, seq int) string {
-	return fmt.Sprintf("w%d/imports/%d/marks/%d", imp.WS, imp.No, seq)
-}
-
 // scanned is how many records are read between looks at the clock.
 const scanned = 1024
 
@@ -74,7 +66,7 @@ func (s *Service) scan(ctx context.Context, st *started, in *input) (done bool, 
 	if err != nil {
 		return false, err
 	}
-	keys, err := keyset.NewWriter(ctx, s.cfg.Files, keysKey(&st.imp, b.NextSeq))
+	keys, err := keyset.NewWriter(ctx, s.cfg.Files, segmentKey(&st.imp, keySegments, b))
 	if err != nil {
 		return false, fmt.Errorf("begin key segment: %w", err)
 	}
@@ -102,7 +94,7 @@ func (s *Service) scan(ctx context.Context, st *started, in *input) (done bool, 
 	if err := keys.Seal(ctx); err != nil {
 		return false, fmt.Errorf("seal key segment: %w", err)
 	}
-	if err := marks.save(ctx, s.cfg.Files, marksKey(&st.imp, b.NextSeq)); err != nil {
+	if err := marks.save(ctx, s.cfg.Files, segmentKey(&st.imp, markSegments, b)); err != nil {
 		return false, err
 	}
 	b.NextSeq++
@@ -173,7 +165,11 @@ func (s *Service) cut(ctx context.Context, st *started, in *input) error {
 			return err
 		}
 		now := s.now()
-		imp.State, imp.Rows, imp.Sliced, imp.UpdatedAt = store.Running, st.batch.Rows, true, now
+		imp.Rows, imp.Sliced, imp.UpdatedAt = st.batch.Rows, true, now
+		if imp.State == store.Slicing {
+			// A pause or a termination that has been asked for stays.
+			imp.State = store.Running
+		}
 		imp.Small = imp.Rows < SmallRows
 		if err := tx.UpdateImport(ctx, &imp); err != nil {
 			return err
@@ -202,7 +198,11 @@ func (s *Service) cutBatches(ctx context.Context, st *started, in *input) ([]sto
 		return nil, nil
 	}
 	size := batchRows(rows)
-	finder := &markReader{svc: s, imp: &st.imp, segments: st.batch.NextSeq}
+	segments, err := s.segments(ctx, &st.imp, markSegments, st.batch.NextSeq)
+	if err != nil {
+		return nil, err
+	}
+	finder := &markReader{svc: s, segments: segments}
 	var starts []mark
 	for want := int64(0); want < rows; {
 		m, err := finder.before(ctx, want)

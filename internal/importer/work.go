@@ -9,6 +9,7 @@ import (
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/files"
+	"tallyman/internal/jobs"
 	"tallyman/internal/ledger"
 	"tallyman/internal/source"
 	"tallyman/internal/store"
@@ -17,35 +18,87 @@ import (
 
 // Work does a job of the job engine: one time slice of one batch. It returns
 // store.ErrStale or store.ErrFenced when the batch is not this job's to do; any
-// other error asks for another try.
-func (s *Service) Work(ctx context.Context, job store.Job, id int64) error {
-	var err error
-	switch job.Batch.Pass {
-	case ledger.PassSlice:
-		err = s.slice(ctx, job, id)
-	case ledger.PassApply:
-		err = s.run(ctx, job, id)
-	case ledger.PassFinish:
-		err = s.finish(ctx, job, id)
-	default:
-		return fmt.Errorf("work: no pass %q", job.Batch.Pass)
-	}
-	if f := catalog.AsFault(err); f != nil {
-		return s.fail(ctx, job, f)
-	}
-	if errors.Is(err, files.ErrNotFound) {
-		return s.fail(ctx, job, catalog.Faultf(catalog.KindInternal, "file_lost",
+// other error asks for another try, up to maxFailures of them.
+func (s *Service) Work(ctx context.Context, job store.Job, id int64) (err error) {
+	panicked := true
+	defer func() {
+		if panicked {
+			// The panic goes on to the job engine, which logs it and tries again.
+			_ = s.failed(ctx, job, id, errors.New("panic"))
+		}
+	}()
+	err = s.step(ctx, job, id)
+	panicked = false
+	f := catalog.AsFault(err)
+	switch {
+	case err == nil, errors.Is(err, store.ErrStale), errors.Is(err, store.ErrFenced):
+		return err
+	case f != nil:
+		return s.fail(ctx, job, id, f)
+	case errors.Is(err, files.ErrNotFound):
+		return s.fail(ctx, job, id, catalog.Faultf(catalog.KindInternal, "file_lost",
 			"The stored file of this import is gone (%v); upload it again.", err))
 	}
-	return err
+	return s.failed(ctx, job, id, err)
 }
 
-// fail ends an import that cannot go on, whatever is tried.
-func (s *Service) fail(ctx context.Context, job store.Job, f *catalog.Fault) error {
-	s.cfg.Log.Error("import failed", "import", job.Batch.ImportNo, "code", f.Code, "error", f)
-	return s.cfg.Store.Write(ctx, job.WS, true, func(tx store.Tx) error {
+// step does the pass's part of the path.
+func (s *Service) step(ctx context.Context, job store.Job, id int64) error {
+	switch job.Batch.Pass {
+	case ledger.PassSlice:
+		return s.slice(ctx, job, id)
+	case ledger.PassApply:
+		return s.run(ctx, job, id)
+	case ledger.PassFinish:
+		return s.finish(ctx, job, id)
+	}
+	return fmt.Errorf("work: no pass %q", job.Batch.Pass)
+}
+
+// maxFailures is how often a job may fail, some eight minutes of tries, before
+// its import ends as failed: whoever waits for it must hear of it.
+const maxFailures = 20
+
+// failed leaves a job's batch to the job's next try, and ends the import with
+// the last one. It returns the error that the job engine is to see.
+func (s *Service) failed(ctx context.Context, job store.Job, id int64, cause error) error {
+	if ctx.Err() == nil && jobs.Failures(ctx)+1 >= maxFailures {
+		s.cfg.Log.Error("job failed too often", "import", job.Batch.ImportNo, "pass", job.Batch.Pass, "error", cause)
+		return s.fail(ctx, job, id, catalog.Faultf(catalog.KindInternal, "internal_error",
+			"The import stopped after %d failures of one step; the log says why. Rows done so far stay; import the file again to go on.", maxFailures))
+	}
+	return errors.Join(cause, s.giveBack(ctx, job, id))
+}
+
+// giveBack notes that nobody works on the batch until its job is tried again:
+// were it left running, the sweep would take the job for dead and give it a new
+// one, whose failures count from none.
+func (s *Service) giveBack(ctx context.Context, job store.Job, id int64) error {
+	ctx = context.WithoutCancel(ctx)
+	err := s.cfg.Store.Write(ctx, job.WS, false, func(tx store.Tx) error {
+		b, err := tx.HeldBatch(ctx, job.Batch.ImportNo, job.Batch.Pass, id)
+		if err != nil {
+			return err
+		}
+		b.State = store.BatchQueued
+		return tx.SaveBatch(ctx, &b)
+	})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("give batch back: %w", err)
+	}
+	return nil
+}
+
+// fail ends an import that cannot go on, whatever is tried, if the job still
+// holds a batch of it: the faults that a job of before finds are not its to tell.
+func (s *Service) fail(ctx context.Context, job store.Job, id int64, f *catalog.Fault) error {
+	ctx = context.WithoutCancel(ctx)
+	err := s.cfg.Store.Write(ctx, job.WS, true, func(tx store.Tx) error {
 		imp, err := tx.LockImport(ctx, job.Batch.ImportNo)
-		if err != nil || imp.State.Ended() {
+		if err != nil {
+			return err
+		}
+		if _, err := tx.HeldBatch(ctx, imp.No, job.Batch.Pass, id); err != nil {
 			return err
 		}
 		if _, err := tx.StopBatches(ctx, imp.No, store.BatchFailed); err != nil {
@@ -54,6 +107,15 @@ func (s *Service) fail(ctx context.Context, job store.Job, f *catalog.Fault) err
 		imp.FaultCode, imp.FaultMessage = f.Code, f.Error()
 		return s.end(ctx, tx, &imp, store.FailedState)
 	})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return store.ErrStale
+	case err != nil:
+		return fmt.Errorf("end import: %w", errors.Join(err, f))
+	}
+	s.fresh.forget(job.WS, job.Batch.ImportNo)
+	s.cfg.Log.Error("import failed", "import", job.Batch.ImportNo, "code", f.Code, "error", f)
+	return nil
 }
 
 // end moves an import to a state that it does not leave by itself.

@@ -32,10 +32,19 @@ func Attempt(ctx context.Context) int {
 	return r.attempt
 }
 
+// Failures returns how many attempts at the job ended with an error or a panic
+// before this one; 0 outside of a job. Unlike Attempt it does not count those
+// that died with their process, which say nothing about the job.
+func Failures(ctx context.Context) int {
+	r, _ := ctx.Value(runKey{}).(run)
+	return r.failures
+}
+
 // run is what a job's context knows of its run.
 type run struct {
-	stop    <-chan struct{}
-	attempt int
+	stop     <-chan struct{}
+	attempt  int
+	failures int
 }
 
 type runKey struct{}

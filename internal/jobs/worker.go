@@ -79,7 +79,7 @@ func (w *worker) Work(ctx context.Context, j *river.Job[args]) error {
 		w.log.Info("job is left to a newer node", "job", j.ID, "format", job.Format)
 		return river.JobSnooze(newerWait)
 	}
-	err := w.handle(withRun(ctx, run{stop: w.stop.channel(), attempt: j.Attempt}), job, j.ID)
+	err := w.handle(withRun(ctx, run{stop: w.stop.channel(), attempt: j.Attempt, failures: len(j.Errors)}), job, j.ID)
 	switch {
 	case err == nil:
 		return nil

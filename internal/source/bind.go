@@ -209,7 +209,10 @@ func (b *Binding) resolve(header []string, chosen []choice, schema *catalog.Sche
 			}
 			continue
 		case fieldID:
-			b.addKey(c.index, heading, catalog.KeyID, 0)
+			// An id by which nothing is identified may stand on any number of rows.
+			if slices.Contains(b.match, catalog.KeyID) {
+				b.addKey(c.index, heading, catalog.KeyID, 0)
+			}
 			used[c.index] = true
 			continue
 		}
@@ -336,7 +339,7 @@ func (d *Definition) isMapped(heading string) bool {
 // identifiable checks that the file has a column its rows can be identified by.
 func (b *Binding) identifiable(header []string) error {
 	for _, f := range b.match {
-		if b.hasKey(f) {
+		if _, ok := b.matchHeading(f); ok {
 			return nil
 		}
 	}
@@ -360,11 +363,20 @@ func (b *Binding) identifiable(header []string) error {
 	return fault
 }
 
-func (b *Binding) hasKey(f catalog.KeyField) bool {
-	if slices.ContainsFunc(b.keys, func(k keyColumn) bool { return k.field == f }) {
-		return true
+// matchHeading names the column that identifies rows by a key, and whether the
+// file has one. It need not be unique in the file, and so be among b.keys.
+func (b *Binding) matchHeading(f catalog.KeyField) (string, bool) {
+	for _, k := range b.keys {
+		if k.field == f {
+			return k.heading, true
+		}
 	}
-	return slices.ContainsFunc(b.columns, func(c column) bool { return keyFieldOf(c.field.Name) == f })
+	for i := range b.columns {
+		if keyFieldOf(b.columns[i].field.Name) == f {
+			return b.columns[i].heading, true
+		}
+	}
+	return "", false
 }
 
 func missingColumn(name string, header []string) string {
@@ -386,6 +398,9 @@ func unknownField(name string, schema *catalog.Schema, kind catalog.Kind) string
 	}
 	slices.Sort(names)
 	s := fmt.Sprintf("There is no field %q; map to one of %s.", name, strings.Join(names, ", "))
+	if strings.ContainsAny(name, ".@") {
+		s += " NAME is at most 255 bytes, without quotes, backslashes, control characters and blanks round it; a locale follows it or a field as in title@fr."
+	}
 	if n := nearest(name, names); n != "" {
 		s += fmt.Sprintf(" Did you mean %q?", n)
 	}

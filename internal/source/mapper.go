@@ -142,23 +142,19 @@ func (m *tableMapper) op(c *column, rec *tabular.Record, text string, keys *rowK
 	op := catalog.Op{Field: c.field, Kind: catalog.OpSet}
 	switch {
 	case text == "" && len(c.more) == 0:
-		switch c.blank {
-		case blankClear:
-			op.Kind = catalog.OpUnset
-			return op, true
-		case blankDefault:
-			op.Kind = catalog.OpDefault
-			return op, true
-		}
-		return op, false
+		return c.blankOp()
 	case m.b.def.ClearWord != "" && text == m.b.def.ClearWord:
 		op.Kind = catalog.OpUnset
 		return op, true
-	case c.field.Property.List:
-		op.Value = m.list(c, rec, text)
-		return op, len(op.Value.List) > 0
 	}
 	before := len(m.problems)
+	if c.field.Property.List {
+		op.Value = m.list(c, rec, text)
+		if len(op.Value.List) == 0 && len(m.problems) == before {
+			return c.blankOp()
+		}
+		return op, len(op.Value.List) > 0
+	}
 	op.Value = catalog.Value{Type: c.field.Property.Type, Text: m.scalar(c, rec, text, keys)}
 	for _, p := range m.problems[before:] {
 		if p.Severity == catalog.Error {
@@ -166,6 +162,18 @@ func (m *tableMapper) op(c *column, rec *tabular.Record, text string, keys *rowK
 		}
 	}
 	return op, op.Value.Text != ""
+}
+
+// blankOp is what a blank cell of the column asks for, if anything.
+func (c *column) blankOp() (catalog.Op, bool) {
+	op := catalog.Op{Field: c.field}
+	switch c.blank {
+	case blankClear:
+		op.Kind = catalog.OpUnset
+	case blankDefault:
+		op.Kind = catalog.OpDefault
+	}
+	return op, op.Kind != 0
 }
 
 func (m *tableMapper) list(c *column, rec *tabular.Record, text string) catalog.Value {
@@ -299,6 +307,11 @@ func (m *tableMapper) money(c *column, rec *tabular.Record, text string) string 
 	if currency == "" {
 		return amount
 	}
+	if own == "" && !catalog.SymbolFits(text, currency) {
+		m.problems = append(m.problems, catalog.Problem{Code: catalog.CodeCurrencyMismatch, Severity: catalog.Error, Value: catalog.Shorten(text),
+			Message: fmt.Sprintf("The price has a symbol that does not stand for %s; write the code of its currency beside it, or correct the currency.", currency)})
+		return ""
+	}
 	value, p := catalog.FormatMoney(amount, currency)
 	if p != nil {
 		m.problems = append(m.problems, *p)
@@ -353,10 +366,8 @@ func (m *tableMapper) ident(rec *tabular.Record) []catalog.Key {
 func (m *tableMapper) missingIdentifier() {
 	var headings []string
 	for _, f := range m.b.match {
-		for _, k := range m.b.keys {
-			if k.field == f {
-				headings = append(headings, k.heading)
-			}
+		if h, ok := m.b.matchHeading(f); ok {
+			headings = append(headings, h)
 		}
 	}
 	p := catalog.Problem{Code: catalog.CodeMissingIdentifier, Severity: catalog.Error, Column: headings[0],

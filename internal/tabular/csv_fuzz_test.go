@@ -18,6 +18,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add([]byte("\"a\n\"b\n\"c  \n\"d"), byte(0), byte(5), byte(2))
 	f.Add([]byte("x,\"a\"\"\"\"\r\r\n\"\"\",\r\n\xff,\x00\n   \n\t\n,"), byte(4), byte(9), byte(2))
+	f.Add([]byte("0123456789abc\t\"0\n\" "), byte(2), byte(12), byte(16))
 	f.Fuzz(func(t *testing.T, data []byte, how, recordBytes, columns byte) {
 		if len(data) > 4096 {
 			return

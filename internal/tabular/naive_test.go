@@ -75,9 +75,12 @@ func (n *naive) record(start int) (r naiveRecord, content, next int, blank bool)
 	at := start
 	for {
 		open := n.blanks(at)
+		if open > limit {
+			r.Code = catalog.CodeRecordTooLarge
+		}
 		quoted := open < len(n.data) && n.data[open] == '"'
 		text, end := "", 0
-		if quoted && (r.Code != "" || open <= limit) {
+		if quoted {
 			quote, e := n.close(open)
 			if quote < 0 {
 				content, next = n.lineEnd(open)
@@ -95,7 +98,6 @@ func (n *naive) record(start int) (r naiveRecord, content, next int, blank bool)
 				end++
 			}
 			text = string(n.data[at:end])
-			quoted = false
 		}
 		if end > limit {
 			r.Code = catalog.CodeRecordTooLarge

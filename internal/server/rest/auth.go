@@ -40,7 +40,7 @@ func bearer(header string) string {
 // admit counts the request against its key's rate and tells the client where it
 // stands (contract sources.md 1.3: three headers on every answer).
 func (d *door) admit(w http.ResponseWriter, p account.Principal) error {
-	if d.limiter == nil {
+	if d.limiter == nil || p.KeyID == d.cfg.Unlimited {
 		return nil
 	}
 	now := d.cfg.Now()

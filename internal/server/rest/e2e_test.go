@@ -351,6 +351,15 @@ func TestListsAndFilters(t *testing.T) {
 	if status, p := s.call("GET", "/products/sku/N%2F2", nil); status != 200 || p["title"] != "Nichoir" {
 		t.Errorf("a SKU with a slash: %d %v", status, p)
 	}
+	s.imported("UPC,Title\n04252614,Cola\n")
+	for _, path := range []string{"/products/04252614", "/products/0042100005264"} {
+		if status, p := s.call("GET", path, nil); status != 200 || p["title"] != "Cola" {
+			t.Errorf("%s: %d %v", path, status, p)
+		}
+	}
+	if _, o := s.call("GET", "/products?ean=04252614&q=cola", nil); len(o.list("data")) != 1 {
+		t.Errorf("a filter by UPC-E: %v", o)
+	}
 }
 
 func sortedKeys(m map[string]bool) []string {

@@ -146,11 +146,18 @@ var delimiters = map[string]string{
 	"|": "|", "pipe": "|",
 }
 
+// DelimiterOf returns the character that a name, or the character itself, stands
+// for, and whether there is one. The command line takes the same names.
+func DelimiterOf(name string) (delimiter string, ok bool) {
+	delimiter, ok = delimiters[strings.ToLower(name)]
+	return delimiter, ok
+}
+
 func asDelimiter(value string, opt *importer.Options) error {
 	if value == "" {
 		return nil
 	}
-	d, ok := delimiters[strings.ToLower(value)]
+	d, ok := DelimiterOf(value)
 	if !ok {
 		return errors.New("must be comma, semicolon, tab or pipe")
 	}
@@ -169,8 +176,15 @@ var encodings = map[string]string{
 	"iso-8859-1": tabular.Windows1252, "latin1": tabular.Windows1252,
 }
 
+// EncodingOf returns the encoding that a name stands for, and whether there is
+// one. The command line takes the same names.
+func EncodingOf(name string) (encoding string, ok bool) {
+	encoding, ok = encodings[strings.ToLower(strings.TrimSpace(name))]
+	return encoding, ok
+}
+
 func asEncoding(value string, opt *importer.Options) error {
-	e, ok := encodings[strings.ToLower(strings.TrimSpace(value))]
+	e, ok := EncodingOf(value)
 	if !ok {
 		return errors.New("must be utf-8, utf-16le, utf-16be or windows-1252")
 	}

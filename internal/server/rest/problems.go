@@ -32,7 +32,9 @@ type RowError struct {
 	Line     int64   `json:"line,omitempty" doc:"The line of the file on which the row begins, where the format has lines"`
 }
 
-func rowError(p *importer.RowProblem) RowError {
+// RowErrorObject returns a problem in the door's shape. The command line prints
+// the same.
+func RowErrorObject(p *importer.RowProblem) RowError {
 	return RowError{
 		Row:      p.Row,
 		EAN:      identOf(p, catalog.KeyGTIN),
@@ -98,7 +100,7 @@ func (d *door) listErrors(ctx context.Context, p account.Principal, in *listErro
 	out.Body.Meta = in.meta(total)
 	out.Body.Data = make([]RowError, len(found))
 	for i := range found {
-		out.Body.Data[i] = rowError(&found[i])
+		out.Body.Data[i] = RowErrorObject(&found[i])
 	}
 	return out, nil
 }

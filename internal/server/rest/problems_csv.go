@@ -25,7 +25,7 @@ func NewProblemsCSV(w io.Writer) *ProblemsCSV {
 
 // Add writes one problem.
 func (c *ProblemsCSV) Add(p importer.RowProblem) error {
-	e := rowError(&p)
+	e := RowErrorObject(&p)
 	return c.w.Record(strconv.FormatInt(e.Row, 10), lineText(e.Line), orEmpty(e.EAN), orEmpty(e.SKU),
 		e.Column, e.Value, e.Severity, e.Error, e.Code, e.Message)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -132,7 +133,7 @@ func (d *door) products(api huma.API) {
 	operation(d, api, huma.Operation{
 		OperationID: "get-product", Method: http.MethodGet, Path: "/products/{ean}", Tags: []string{tagProducts},
 		Summary:     "Get a product by EAN",
-		Description: "Any form of the number finds the product: with or without leading zeros, blanks and hyphens.",
+		Description: "Any form of the number finds the product: with or without leading zeros, blanks and hyphens, as ISBN-10 or UPC-E.",
 	}, account.Read, d.productByEAN)
 	operation(d, api, huma.Operation{
 		OperationID: "get-product-by-sku", Method: http.MethodGet, Path: "/products/sku/{sku}", Tags: []string{tagProducts},
@@ -145,30 +146,54 @@ type productAnswer struct{ Body Product }
 func (d *door) productByEAN(ctx context.Context, p account.Principal, in *struct {
 	EAN string `path:"ean" doc:"The product's EAN" example:"3760000000000"`
 }) (*productAnswer, error) {
-	return d.product(ctx, p.WS, gtinKey(in.EAN))
+	it, err := d.byEAN(ctx, p.WS, in.EAN)
+	if err != nil {
+		return nil, err
+	}
+	return &productAnswer{Body: productObject(&it)}, nil
 }
 
 func (d *door) productBySKU(ctx context.Context, p account.Principal, in *struct {
 	SKU string `path:"sku" doc:"The product's SKU; a slash in it is sent as %2F"`
 }) (*productAnswer, error) {
-	return d.product(ctx, p.WS, catalog.Key{Field: catalog.KeySKU, Value: in.SKU})
-}
-
-// gtinKey is the key that any form of a trade item number stands for.
-func gtinKey(s string) catalog.Key {
-	_, key, _ := catalog.ParseGTIN(s, catalog.GTINIsEAN, catalog.GTINOff, nil)
-	if key == "" {
-		key = catalog.GTINKey(strings.TrimSpace(s))
-	}
-	return catalog.Key{Field: catalog.KeyGTIN, Value: key}
-}
-
-func (d *door) product(ctx context.Context, ws store.Workspace, key catalog.Key) (*productAnswer, error) {
-	it, err := d.cfg.Items.Item(ctx, ws.WS, catalog.KindProduct, key)
+	it, err := d.bySKU(ctx, p.WS, in.SKU)
 	if err != nil {
 		return nil, err
 	}
 	return &productAnswer{Body: productObject(&it)}, nil
+}
+
+// gtinKeys are the keys that a trade item number may stand for, the likeliest
+// first. There is one, but for eight digits, which do not tell whether they are
+// an EAN-8 or a UPC-E (contract sources.md 2.3).
+func gtinKeys(s string) []catalog.Key {
+	var keys []catalog.Key
+	for _, hint := range []catalog.GTINHint{catalog.GTINIsEAN, catalog.GTINIsUPC} {
+		_, key, _ := catalog.ParseGTIN(s, hint, catalog.GTINOff, nil)
+		if key == "" {
+			key = catalog.GTINKey(strings.TrimSpace(s))
+		}
+		if k := (catalog.Key{Field: catalog.KeyGTIN, Value: key}); !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// byEAN returns the product with a trade item number; store.ErrNotFound.
+func (d *door) byEAN(ctx context.Context, ws store.Workspace, ean string) (it catalog.Item, err error) {
+	for _, key := range gtinKeys(ean) {
+		it, err = d.cfg.Items.Item(ctx, ws.WS, catalog.KindProduct, key)
+		if !errors.Is(err, store.ErrNotFound) {
+			return it, err
+		}
+	}
+	return it, err
+}
+
+// bySKU returns the product with a SKU; store.ErrNotFound.
+func (d *door) bySKU(ctx context.Context, ws store.Workspace, sku string) (catalog.Item, error) {
+	return d.cfg.Items.Item(ctx, ws.WS, catalog.KindProduct, catalog.Key{Field: catalog.KeySKU, Value: sku})
 }
 
 type listProductsRequest struct {
@@ -223,11 +248,11 @@ func (d *door) searched(ctx context.Context, ws store.Workspace, in *listProduct
 // identified lists the product with the SKU or EAN asked for, if it fits the
 // other filters too: a look-up by key, however large the catalog is.
 func (d *door) identified(ctx context.Context, ws store.Workspace, in *listProductsRequest) ([]catalog.Item, int, error) {
-	key := catalog.Key{Field: catalog.KeySKU, Value: in.SKU}
+	find, what := d.bySKU, in.SKU
 	if in.SKU == "" {
-		key = gtinKey(in.EAN)
+		find, what = d.byEAN, in.EAN
 	}
-	it, err := d.cfg.Items.Item(ctx, ws.WS, catalog.KindProduct, key)
+	it, err := find(ctx, ws, what)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, 0, nil
@@ -244,7 +269,7 @@ func (d *door) identified(ctx context.Context, ws store.Workspace, in *listProdu
 func (in *listProductsRequest) fits(it *catalog.Item) bool {
 	text := func(field string) string { return it.Doc.Text(field) }
 	switch {
-	case in.EAN != "" && it.GTIN != gtinKey(in.EAN).Value,
+	case in.EAN != "" && !slices.Contains(gtinKeys(in.EAN), catalog.Key{Field: catalog.KeyGTIN, Value: it.GTIN}),
 		in.Brand != "" && text(propBrand) != in.Brand,
 		in.Category != "" && text(propCategory) != in.Category:
 		return false

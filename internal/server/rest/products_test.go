@@ -2,6 +2,7 @@ package rest
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,11 +47,24 @@ func (l *jsonLine) Write(p []byte) (int, error) {
 
 func TestAnyFormOfANumberIsOneKey(t *testing.T) {
 	for _, given := range []string{"012345678905", "0012345678905", "00012345678905", " 0123-4567 8905 "} {
-		if got := gtinKey(given); got != (catalog.Key{Field: catalog.KeyGTIN, Value: "00012345678905"}) {
+		if got := gtinKeys(given); len(got) != 1 || got[0] != (catalog.Key{Field: catalog.KeyGTIN, Value: "00012345678905"}) {
 			t.Errorf("%q is %+v", given, got)
 		}
 	}
-	if got := gtinKey("invalid-ean"); got.Value == "" {
-		t.Error("an empty key finds what has no number")
+	for given, want := range map[string]string{
+		"04252614":      "00000004252614 00042100005264", // EAN-8 or UPC-E
+		"96385074":      "00000096385074",
+		"0-306-40615-2": "09780306406157",
+	} {
+		var got []string
+		for _, key := range gtinKeys(given) {
+			got = append(got, key.Value)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q is %v, want %s", given, got, want)
+		}
+	}
+	if got := gtinKeys("invalid-ean"); len(got) != 1 || got[0].Value == "" {
+		t.Errorf("an empty key finds what has no number: %+v", got)
 	}
 }

@@ -51,7 +51,10 @@ type Config struct {
 	Accounts Authenticator
 	// Rates limit each key; the zero value sets no limit.
 	Rates server.Rates
-	Log   *slog.Logger
+	// Unlimited is the id of a key that the rates are not for: the operator's own
+	// commands on the server's machine. "" for none.
+	Unlimited string
+	Log       *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
 	// Version is the program's, shown in the API's description.

@@ -45,7 +45,7 @@ type Enqueue func(ctx context.Context, tx *sql.Tx, j store.Job) (int64, error)
 
 // Defaults of Options.
 const (
-	DefaultCacheBytes  = 32 << 20
+	DefaultCacheBytes  = 48 << 20
 	DefaultBusyTimeout = 10 * time.Second
 )
 
@@ -60,7 +60,7 @@ const (
 	// readerCacheBytes is each reader's page cache, aheadCacheBytes that of those
 	// which look a chunk's keys up.
 	readerCacheBytes = 8 << 20
-	aheadCacheBytes  = 16 << 20
+	aheadCacheBytes  = 8 << 20
 )
 
 // DB is a store in one SQLite file.

@@ -119,7 +119,7 @@ CREATE TABLE page (
 -- the item's own where several share it, so that one index both finds and
 -- forbids. Absent keys are NULL and in no index.
 CREATE TABLE item (
-  nid        INTEGER PRIMARY KEY,
+  nid        INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: a handle read a moment ago names this item or none
   ws         INTEGER NOT NULL,
   kind       INTEGER NOT NULL,
   hash       INTEGER NOT NULL,
