@@ -13,6 +13,7 @@ import (
 type workspacesCommand struct {
 	List   workspacesList   `cmd:"" default:"withargs" help:"List the workspaces."`
 	Create workspacesCreate `cmd:"" help:"Create a workspace."`
+	Set    workspacesSet    `cmd:"" help:"Change a workspace's settings."`
 }
 
 type workspacesList struct {
@@ -54,15 +55,52 @@ func (c *workspacesList) Run(ctx context.Context, p *program) error {
 
 type workspacesCreate struct {
 	Name     string `arg:"" help:"Name: lower-case letters, digits and '-', at most 63."`
-	Currency string `help:"Currency of prices that name none (ISO 4217)." placeholder:"CODE"`
+	Currency string `help:"Currency of prices that name none (ISO 4217), or none to refuse them." placeholder:"CODE" default:"EUR"`
 	JSON     bool   `name:"json" help:"Print the workspace as JSON."`
 	place
+}
+
+// currencyOf reads a --currency flag, whose word for no currency is none.
+func currencyOf(flag string) string {
+	if strings.EqualFold(flag, "none") {
+		return ""
+	}
+	return strings.ToUpper(flag)
+}
+
+type workspacesSet struct {
+	Name     string `arg:"" help:"The workspace."`
+	Currency string `required:"" help:"Currency of prices that name none (ISO 4217), or none to refuse them." placeholder:"CODE"`
+	JSON     bool   `name:"json" help:"Print the workspace as JSON."`
+	place
+}
+
+// Run changes the workspace.
+func (c *workspacesSet) Run(ctx context.Context, p *program) error {
+	return c.open(ctx, p, func(n *node) error {
+		w, err := n.accounts.SetCurrency(ctx, c.Name, currencyOf(c.Currency))
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(p.stdout, showWorkspace(w))
+		}
+		_, err = fmt.Fprintf(p.stdout, "Prices without a currency are %s in the workspace %s.\n", orRefused(w.Currency), w.Name)
+		return err
+	})
+}
+
+func orRefused(currency string) string {
+	if currency == "" {
+		return "refused"
+	}
+	return currency
 }
 
 // Run makes the workspace.
 func (c *workspacesCreate) Run(ctx context.Context, p *program) error {
 	return c.open(ctx, p, func(n *node) error {
-		w, err := n.accounts.CreateWorkspace(ctx, c.Name, strings.ToUpper(c.Currency))
+		w, err := n.accounts.CreateWorkspace(ctx, c.Name, currencyOf(c.Currency))
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,24 @@ import (
 	"tallyman/internal/store"
 )
 
+// DefaultCurrency is the currency of a workspace until somebody says otherwise.
+const DefaultCurrency = "EUR"
+
+// SetCurrency changes the currency that money has which names none, on items
+// that have none; "" makes such rows errors. What is not allowed is a
+// *catalog.Fault of kind KindInvalid or KindNotFound.
+func (a *Accounts) SetCurrency(ctx context.Context, name, currency string) (store.Workspace, error) {
+	if err := checkWorkspace(name, currency); err != nil {
+		return store.Workspace{}, err
+	}
+	ws, err := a.Workspace(ctx, name)
+	if err != nil {
+		return ws, err
+	}
+	ws.Currency = currency
+	return ws, wrap("set currency", a.store.SetCurrency(ctx, ws.WS, currency))
+}
+
 // EnsureDefault returns the workspace store.DefaultWorkspace, making it at the
 // first start. Nodes that start together get the same one.
 func (a *Accounts) EnsureDefault(ctx context.Context) (store.Workspace, error) {
@@ -17,7 +35,7 @@ func (a *Accounts) EnsureDefault(ctx context.Context) (store.Workspace, error) {
 	if !errors.Is(err, store.ErrNotFound) {
 		return ws, wrap("read default workspace", err)
 	}
-	ws, err = a.create(ctx, store.DefaultWorkspace, "")
+	ws, err = a.create(ctx, store.DefaultWorkspace, DefaultCurrency)
 	if errors.Is(err, store.ErrExists) {
 		ws, err = a.store.Workspace(ctx, store.DefaultWorkspace)
 	}

@@ -153,7 +153,7 @@ func (m *merger) money(op *Op, old string) (Value, bool) {
 	}
 	if currency == "" {
 		m.d.problem(m.c, Problem{Code: CodeMissingCurrency, Severity: Error, Column: m.d.f.heading(op.Field.Name), Value: op.Value.Text,
-			Message: "The amount has no currency; add a currency column, or set the source's default currency."})
+			Message: "The amount has no currency; add a currency column, or say the currency with the import or the workspace."})
 		return Value{}, false
 	}
 	text, p := FormatMoney(op.Value.Text, currency)

@@ -17,6 +17,10 @@ import (
 // time that a pause may take small, whatever the rows are.
 const chunkBytes = 8 << 20
 
+// chunkOps bounds the operations of a chunk: a file of thousands of columns asks
+// for many in few bytes.
+const chunkOps = 128 << 10
+
 // chunk is the rows of one transaction, decoded and mapped, and what was
 // decided of them before it.
 type chunk struct {
@@ -141,7 +145,7 @@ func (r *chunkReader) decode() (*chunk, error) {
 		// The cursor stands here too: read again from it, the chunk is the same.
 		begin = r.rec.Offset
 	}
-	for c.rows < r.most {
+	for ops := 0; c.rows < r.most && ops < chunkOps; {
 		if err := r.record(); errors.Is(err, io.EOF) {
 			r.done = true
 			break
@@ -160,6 +164,9 @@ func (r *chunkReader) decode() (*chunk, error) {
 		rows, changes = extend(rows, g.Rows), extend(changes, g.Changes)
 		c.groups = append(c.groups, g)
 		c.rows += len(g.Rows)
+		for i := range g.Changes {
+			ops += len(g.Changes[i].Ops)
+		}
 	}
 	if c.rows == 0 {
 		return nil, nil

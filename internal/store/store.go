@@ -256,6 +256,8 @@ type Store interface {
 	Workspace(ctx context.Context, name string) (Workspace, error)
 	// CreateWorkspace adds a workspace; ErrExists.
 	CreateWorkspace(ctx context.Context, w Workspace) (Workspace, error)
+	// SetCurrency changes a workspace's currency; ErrNotFound.
+	SetCurrency(ctx context.Context, ws WS, currency string) error
 
 	// CreateKey stores a key.
 	CreateKey(ctx context.Context, ws WS, k Key) error

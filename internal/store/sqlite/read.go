@@ -65,6 +65,7 @@ var errStill = errors.New("a snapshot cannot be written to")
 func (snapshot) CreateWorkspace(context.Context, store.Workspace) (store.Workspace, error) {
 	return store.Workspace{}, errStill
 }
+func (snapshot) SetCurrency(context.Context, store.WS, string) error  { return errStill }
 func (snapshot) CreateKey(context.Context, store.WS, store.Key) error { return errStill }
 func (snapshot) RevokeKey(context.Context, store.WS, string, time.Time) error {
 	return errStill

@@ -42,6 +42,16 @@ func (db *DB) CreateWorkspace(ctx context.Context, w store.Workspace) (store.Wor
 	return w, wrap("create workspace", err)
 }
 
+// SetCurrency implements store.Store.
+func (db *DB) SetCurrency(ctx context.Context, ws store.WS, currency string) error {
+	err := db.transact(ctx, true, func(_ *sql.Conn, tx *sql.Tx) error {
+		var found store.WS
+		row := tx.QueryRowContext(ctx, `UPDATE workspace SET currency = ? WHERE ws = ? RETURNING ws`, currency, ws)
+		return interpret(row.Scan(&found), nil)
+	})
+	return wrap("set currency", err)
+}
+
 const selectKey = `SELECT ws, id, name, role, hash, created_at, revoked_at FROM api_key`
 
 func scanKey(s scanner) (store.Key, error) {

@@ -108,6 +108,28 @@ var intrusions = []intrusion{
 		return refused(err, store.ErrExists)
 	}},
 
+	{"Store.SetCurrency", func(v *victim) error {
+		before, err := v.s.Workspaces(v.ctx())
+		if err != nil {
+			return err
+		}
+		if err := v.s.SetCurrency(v.ctx(), v.other, "JPY"); err != nil {
+			return err
+		}
+		after, err := v.s.Workspaces(v.ctx())
+		if err != nil {
+			return err
+		}
+		for i := range before {
+			if before[i].WS == v.ws && after[i] != before[i] {
+				return errors.New("another workspace's currency was set")
+			}
+			if before[i].WS == v.other {
+				err = v.s.SetCurrency(v.ctx(), v.other, before[i].Currency)
+			}
+		}
+		return err
+	}},
 	{"Store.CreateKey", func(v *victim) error {
 		return v.s.CreateKey(v.ctx(), v.other, store.Key{ID: v.key.ID, WS: v.ws, Hash: "another", CreatedAt: start})
 	}},

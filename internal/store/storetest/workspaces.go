@@ -34,6 +34,13 @@ var workspaceTrials = []trial{
 		_, err := w.s.CreateWorkspace(w.ctx(), store.Workspace{Name: "alpha", CreatedAt: start})
 		w.want(err, store.ErrExists)
 	}},
+	{"workspace/its currency can change", func(w *world) {
+		w.ok(w.s.SetCurrency(w.ctx(), w.ws, "GBP"))
+		got, err := w.s.Workspace(w.ctx(), "alpha")
+		w.ok(err)
+		w.same("currency", got.Currency, "GBP")
+		w.want(w.s.SetCurrency(w.ctx(), 4711, "GBP"), store.ErrNotFound)
+	}},
 	{"workspace/unknown", func(w *world) {
 		_, err := w.s.Workspace(w.ctx(), "Alpha")
 		w.want(err, store.ErrNotFound)
