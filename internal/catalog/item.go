@@ -155,7 +155,12 @@ func keyFieldOf(f *Field) KeyField {
 	if f.Locale != "" {
 		return 0
 	}
-	switch f.Property.Name {
+	return KeyOfProperty(f.Property.Name)
+}
+
+// KeyOfProperty returns the key whose values a property holds, 0 for none.
+func KeyOfProperty(name string) KeyField {
+	switch name {
 	case PropSKU:
 		return KeySKU
 	case PropGTIN:

@@ -265,7 +265,7 @@ func (b *Binding) addColumn(c choice, heading string, schema *catalog.Schema, us
 	if field.Property.Type == catalog.GTINText {
 		col.hint = catalog.GTINHintFor(heading)
 	}
-	if k := keyFieldOf(c.field); k != 0 && !(k == catalog.KeyGTIN && b.def.GTINShared) {
+	if k := catalog.KeyOfProperty(c.field); k != 0 && !(k == catalog.KeyGTIN && b.def.GTINShared) {
 		b.addKey(c.index, heading, k, col.hint)
 	}
 	b.columns = append(b.columns, col)
@@ -304,20 +304,6 @@ func (b *Binding) addKey(index int, heading string, f catalog.KeyField, hint cat
 	if !slices.ContainsFunc(b.keys, func(k keyColumn) bool { return k.field == f }) {
 		b.keys = append(b.keys, keyColumn{index: index, heading: heading, field: f, hint: hint})
 	}
-}
-
-func keyFieldOf(field string) catalog.KeyField {
-	switch field {
-	case catalog.PropSKU:
-		return catalog.KeySKU
-	case catalog.PropGTIN:
-		return catalog.KeyGTIN
-	case catalog.PropRef:
-		return catalog.KeyRef
-	case catalog.PropSlug:
-		return catalog.KeySlug
-	}
-	return 0
 }
 
 func parseBlank(s string) (blankRule, bool) {
@@ -372,7 +358,7 @@ func (b *Binding) matchHeading(f catalog.KeyField) (string, bool) {
 		}
 	}
 	for i := range b.columns {
-		if keyFieldOf(b.columns[i].field.Name) == f {
+		if catalog.KeyOfProperty(b.columns[i].field.Name) == f {
 			return b.columns[i].heading, true
 		}
 	}

@@ -9,10 +9,11 @@ import (
 	"strings"
 )
 
-// session is the writer's connection as the hot path uses it: the driver
-// itself, with statements that are prepared once and kept. database/sql would
-// take every argument and every value through a lock and a conversion of its
-// own. Whoever holds the writer's connection may use it; nobody else.
+// session is one connection as the hot path uses it, the writer's or one that
+// reads ahead of it: the driver itself, with statements that are prepared once
+// and kept. database/sql would take every argument and every value through a
+// lock and a conversion of its own. Whoever holds the connection may use its
+// session; nobody else.
 //
 // Statements run under context.Background(): a context that can end costs a
 // goroutine for each of them.
@@ -88,7 +89,7 @@ type runner interface {
 	driver.StmtQueryContext
 }
 
-// statement is a prepared statement on the writer's connection.
+// statement is a prepared statement of a session.
 type statement struct {
 	run  runner
 	dest []driver.Value
