@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The race detector makes the pure-Go database several times slower. Packages
 # that work whole imports through it run with the detector at the small sizes of
 # -short, and once more without it at full size.
-.PHONY: help build run test fmt vet kill-100 fuzz bench bench-long memory clean
+.PHONY: help build run test fmt vet kill-100 fuzz bench bench-long memory bad-million nightly libreoffice clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,16 @@ bench-long: ## the same at 5,000,000 and 10,000,000 rows
 
 memory: ## peak memory of an import by size of the file
 	@$(GO) run ./internal/bench -rows 100000,1000000,3000000 -runs 1 -cases create,same -loader=false
+
+bad-million: ## import ROWS (1000000) bad rows; counts must be exact, memory and database bounded
+	@$(GO) run ./internal/bench/badmillion -rows $(or $(ROWS),1000000)
+
+nightly: ## thirty feeds of ROWS (100000) rows in a row; growth must be bounded, and history outlive before-images
+	@$(GO) run ./internal/bench/nightly -rows $(or $(ROWS),100000)
+
+libreoffice: ## have failed rows corrected by LibreOffice itself, and keep what it saved as test data
+	@internal/bench/libreoffice/install
+	@$(GO) run ./internal/bench/libreoffice -fixtures internal/importer/testdata/libreoffice
 
 clean: ## remove what build and run left
 	rm -rf tallyman tallyman-data .cache

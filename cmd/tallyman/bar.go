@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"sync/atomic"
 	"time"
@@ -37,18 +36,15 @@ func newBar(w io.Writer, now func() time.Time) *bar {
 }
 
 func (b *bar) show(v view) {
-	b.rate.add(b.now(), v.ProcessedRows)
-	text := fmt.Sprintf("  %s of %s rows%s", number(v.ProcessedRows), number(v.TotalRows), b.rate.pace(v))
-	if v.ProcessedRows == 0 {
+	b.rate.add(b.now(), v.moved())
+	text := "  " + v.progress() + b.rate.pace(v)
+	if v.moved() == 0 {
 		text = "  " + v.State
 	}
-	if v.ErrorRows > 0 {
-		text += fmt.Sprintf(", %s failed", number(v.ErrorRows))
-	}
 	b.text.Store(&text)
-	b.bar.SetTotal(v.TotalRows, false)
-	b.bar.SetCurrent(v.ProcessedRows)
-	if v.State == "done" {
+	b.bar.SetTotal(v.total(), false)
+	b.bar.SetCurrent(v.moved())
+	if v.State == "done" || v.planned() {
 		b.bar.SetTotal(-1, true)
 	}
 }

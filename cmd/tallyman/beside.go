@@ -13,8 +13,8 @@ func (pl *place) beside(ctx context.Context, p *program, do func(n *node, ws sto
 	if err != nil {
 		return err
 	}
-	if !set.folder.exists() {
-		return fmt.Errorf("there is nothing in the data folder %s yet; import a file or start the server, or name another folder with --data", set.folder)
+	if err := set.mustExist(); err != nil {
+		return err
 	}
 	return pl.open(ctx, p, func(n *node) error {
 		ws, err := n.workspace(ctx)
@@ -23,6 +23,14 @@ func (pl *place) beside(ctx context.Context, p *program, do func(n *node, ws sto
 		}
 		return do(n, ws)
 	})
+}
+
+// mustExist says what to do where the folder has no database.
+func (s *settings) mustExist() error {
+	if s.folder.exists() {
+		return nil
+	}
+	return fmt.Errorf("there is nothing in the data folder %s yet; import a file or start the server, or name another folder with --data", s.folder)
 }
 
 // open runs an administration command on a folder, which is made where it is

@@ -13,7 +13,11 @@ import (
 type commands struct {
 	Serve      serveCommand      `cmd:"" help:"Run the server: every API, and the imports that come in."`
 	Import     importCommand     `cmd:"" help:"Import a product file and follow it to its end."`
-	Imports    importsCommand    `cmd:"" help:"List, show and steer imports."`
+	Plan       planCommand       `cmd:"" help:"Show what a file would change, field by field; nothing is written."`
+	Apply      applyCommand      `cmd:"" help:"Apply a plan, exactly as it was shown."`
+	Undo       undoCommand       `cmd:"" help:"Take an import back, property by property."`
+	Imports    importsCommand    `cmd:"" help:"List, show, steer and correct imports."`
+	Products   productsCommand   `cmd:"" help:"Show a product with its history; change one by hand."`
 	Export     exportCommand     `cmd:"" help:"Write the items of the catalog to a file that imports back."`
 	Workspaces workspacesCommand `cmd:"" help:"List and create workspaces."`
 	Keys       keysCommand       `cmd:"" help:"Create, list and revoke API keys."`
@@ -25,7 +29,7 @@ const description = `Tallyman imports product files into a catalog and accounts 
 
 Everything is kept in one data folder. One process works on it: "tallyman serve", or a single "tallyman import". The other commands may be used beside it at any time, and an import beside a server is handed over to it.
 
-Exit codes: 0 complete; 2 complete, with errors in some rows; 3 refused: the file or its header cannot be imported; 1 anything else.`
+Exit codes: 0 complete; 2 complete, with errors in some rows; 3 refused: the file or its header cannot be imported; 1 anything else. A plan: 0 nothing would change; 2 something would; 3 rows with errors, or refused.`
 
 // grammar are the parser's options. A parser that has printed help stores the
 // exit code instead of ending the process, so that deferred calls still run.

@@ -9,6 +9,7 @@ import (
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/importer"
+	"tallyman/internal/ledger"
 	"tallyman/internal/server/rest"
 	"tallyman/internal/source"
 	"tallyman/internal/store"
@@ -21,6 +22,8 @@ const door = "cli"
 type localDesk struct {
 	node *node
 	ws   store.Workspace
+	// began is when this process set an import going again that had begun before.
+	began time.Time
 }
 
 var _ desk = (*localDesk)(nil)
@@ -61,6 +64,9 @@ func (up *upload) options() (importer.Options, error) {
 		Format: up.format, Delimiter: up.delimiter, Encoding: up.encoding,
 		Currency: up.currency, Decimal: up.decimal, Blank: up.blank, GTINCheck: up.gtinCheck,
 		Door: door, CreatedBy: door,
+		Plan: up.plan, Policy: up.policy, StopAfter: up.stopAfter, Feed: up.feed, Missing: up.missing,
+		Rails: source.Rails{ChangedPercent: up.rails.changed, PriceMovePercent: up.rails.priceMove,
+			ClearedOrDeleted: up.rails.cleared, RowsDownPercent: up.rails.rowsDown},
 	}
 	for _, m := range up.mapping {
 		opt.Mapping = append(opt.Mapping, source.Mapping{Column: m.column, Field: m.field})
@@ -77,7 +83,9 @@ func (up *upload) options() (importer.Options, error) {
 
 // view shows an import as the REST door would.
 func (d *localDesk) view(imp store.Import) (view, error) {
-	object, err := json.Marshal(rest.ImportObject(imp, d.node.now()))
+	shown := rest.ImportObject(imp, d.node.now())
+	shown.SetUndoable(d.node.imports.UndoableUntil(&imp))
+	object, err := json.Marshal(shown)
 	if err != nil {
 		return view{}, fmt.Errorf("write import: %w", err)
 	}
@@ -103,15 +111,84 @@ func (d *localDesk) show(ctx context.Context, id string) (view, error) {
 func (d *localDesk) wait(ctx context.Context, v view) (view, error) {
 	ctx, cancel := context.WithTimeout(ctx, moment)
 	defer cancel()
-	return d.shown(d.node.imports.Wait(ctx, d.ws, v.ID, v.version))
+	v, err := d.shown(d.node.imports.Wait(ctx, d.ws, v.ID, v.version))
+	if err == nil && !d.began.IsZero() {
+		v.StartedAt = &d.began
+	}
+	return v, err
 }
 
 func (d *localDesk) resume(ctx context.Context, id string) (view, error) {
 	return d.shown(d.node.imports.Resume(ctx, d.ws, id))
 }
 
-func (d *localDesk) errors(ctx context.Context, id string, limit int) ([]rowError, error) {
-	problems, _, err := d.node.imports.Problems(ctx, d.ws, id, importer.ProblemFilter{}, store.Range{Limit: limit})
+func (d *localDesk) replan(ctx context.Context, id string) (view, error) {
+	d.began = d.node.now()
+	return d.shown(d.node.imports.Replan(ctx, d.ws, id))
+}
+
+func (d *localDesk) apply(ctx context.Context, id string, opt importer.ApplyOptions) (view, error) {
+	d.began = d.node.now()
+	return d.shown(d.node.imports.Apply(ctx, d.ws, id, opt))
+}
+
+func (d *localDesk) undo(ctx context.Context, id string, opt undoing) (view, error) {
+	return d.shown(d.node.imports.Undo(ctx, d.ws, id, importer.Options{Plan: opt.Plan, Force: opt.Force, Door: door, CreatedBy: door}))
+}
+
+func (d *localDesk) retry(ctx context.Context, id string, opt importer.RetryOptions) (view, error) {
+	opt.By = door
+	d.began = d.node.now()
+	return d.shown(d.node.imports.Retry(ctx, d.ws, id, opt))
+}
+
+func (d *localDesk) sameContent(ctx context.Context, sha256, source string) (view, bool, error) {
+	f := store.ImportFilter{SHA256: sha256, Source: source}
+	imps, _, err := d.node.imports.Imports(ctx, d.ws, f, store.Range{})
+	if err != nil {
+		return view{}, false, err
+	}
+	for i := range imps {
+		v, err := d.view(imps[i])
+		if err != nil {
+			return view{}, false, err
+		}
+		if v.wrote() {
+			return v, true, nil
+		}
+	}
+	return view{}, false, nil
+}
+
+func (d *localDesk) summary(ctx context.Context, id string) (summary, error) {
+	found, err := d.node.imports.Summary(ctx, d.ws, id, true)
+	out := summary{Cleared: found.Cleared}
+	for _, f := range found.Fields {
+		out.Fields = append(out.Fields, fieldCount(f))
+	}
+	return out, err
+}
+
+func (d *localDesk) changes(ctx context.Context, id string, f importer.ChangeFilter, limit int) ([]change, int, error) {
+	found, total, err := d.node.imports.Changes(ctx, d.ws, id, f, store.Range{Limit: limit})
+	return changesOf(found), total, err
+}
+
+func (d *localDesk) causes(ctx context.Context, id string, examples int) ([]cause, error) {
+	found, err := d.node.imports.Causes(ctx, d.ws, id, true, examples)
+	out := make([]cause, 0, len(found))
+	for i := range found {
+		out = append(out, causeOf(&found[i]))
+	}
+	return out, err
+}
+
+func (d *localDesk) problems(ctx context.Context, id string, f problemFilter, limit int) ([]rowError, error) {
+	wanted := importer.ProblemFilter{Code: f.code}
+	if f.warnings {
+		wanted.Severities = ledger.WarningsOnly
+	}
+	problems, _, err := d.node.imports.Problems(ctx, d.ws, id, wanted, store.Range{Limit: limit})
 	out := make([]rowError, 0, len(problems))
 	for _, p := range problems {
 		out = append(out, rowError{Row: p.Row, Column: p.Column, Value: p.Value, Message: p.Message})
@@ -122,22 +199,29 @@ func (d *localDesk) errors(ctx context.Context, id string, limit int) ([]rowErro
 // leave pauses the import and waits until it is: its engine ends with this
 // process, and a pause is how an import stands still without looking broken.
 func (d *localDesk) leave(ctx context.Context, v view) (string, error) {
-	v, err := d.shown(d.node.imports.Pause(ctx, d.ws, v.ID))
-	for err == nil && !v.paused() && !v.ended() {
+	id := v.ID
+	v, err := d.shown(d.node.imports.Pause(ctx, d.ws, id))
+	if f := catalog.AsFault(err); f != nil && f.Kind == catalog.KindConflict {
+		// It came to rest by itself, or is being rolled back, which nothing stops.
+		v, err = d.show(ctx, id)
+		if err == nil && !v.rests() {
+			return fmt.Sprintf("Import %s is %s, which goes on with: %s", id, stateWords(v.State), d.see().command("imports resume "+id)), nil
+		}
+	}
+	for err == nil && !v.rests() {
 		v, err = d.wait(ctx, v)
 		err = errors.Join(err, ctx.Err())
 	}
 	if err != nil {
-		return "", fmt.Errorf("pause import %s: %w", v.ID, err)
+		return "", fmt.Errorf("pause import %s: %w", id, err)
 	}
-	if v.ended() {
-		return fmt.Sprintf("Import %s has ended: %s.", v.ID, v.State), nil
+	if !v.paused() {
+		return fmt.Sprintf("Import %s stands still: %s.", v.ID, stateWords(v.State)), nil
 	}
 	return fmt.Sprintf("Import %s is paused after %s of %s rows. Go on with: %s",
-		v.ID, number(v.ProcessedRows), number(v.TotalRows), d.node.settings.commandLine("imports resume "+v.ID)), nil
+		v.ID, number(v.moved()), number(v.total()), d.node.settings.commandLine("imports resume "+v.ID)), nil
 }
 
-func (d *localDesk) seeImport(id string) string { return d.node.settings.sights().imp(id) }
-func (d *localDesk) seeErrors(id string) string { return d.node.settings.sights().errors(id) }
+func (d *localDesk) see() sights { return d.node.settings.sights() }
 
 func (d *localDesk) close() error { return d.node.close() }

@@ -10,10 +10,12 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"tallyman/internal/catalog"
+	"tallyman/internal/importer"
 )
 
 // remoteDesk runs imports at a server, over its REST door.
@@ -34,16 +36,21 @@ type remoteDesk struct {
 
 var _ desk = (*remoteDesk)(nil)
 
-// sights say where people see an import at a server, and its errors: a command
-// line or an address.
-type sights struct{ imp, errors func(id string) string }
-
 // sightsAt are the addresses at a server of which no more is known.
 func sightsAt(base string) sights {
-	imports := strings.TrimRight(base, "/") + "/api/v1/imports/"
+	base = strings.TrimRight(base, "/")
+	imports := base + "/api/v1/imports/"
 	return sights{
 		imp:    func(id string) string { return imports + id },
 		errors: func(id string) string { return imports + id + "/errors" },
+		changes: func(id string, plan bool) string {
+			address := imports + id + "/changes"
+			if plan {
+				address += "?plan=true"
+			}
+			return address
+		},
+		command: func(words string) string { return "tallyman " + words + " --server " + quoted(base) },
 	}
 }
 
@@ -86,6 +93,10 @@ func (up *upload) writeForm(form *multipart.Writer) error {
 		{"source", up.source}, {"mode", up.mode}, {"format", up.format}, {"delimiter", up.delimiter},
 		{"encoding", up.encoding}, {"currency", up.currency}, {"decimal", up.decimal},
 		{"blank", up.blank}, {"gtin_check", up.gtinCheck},
+		{"plan", ifTrue(up.plan)}, {"policy", policyWords[up.policy]}, {"stop_after", ifAbove(up.stopAfter)},
+		{"max_changed_percent", ifSet(up.rails.changed)}, {"max_price_move_percent", ifSet(up.rails.priceMove)},
+		{"max_cleared_or_deleted", ifSet(up.rails.cleared)}, {"max_rows_down_percent", ifSet(up.rails.rowsDown)},
+		{"feed", up.feed}, {"missing", up.missing},
 	}
 	for _, f := range fields {
 		if f.value == "" {
@@ -116,6 +127,30 @@ func (up *upload) writeForm(form *multipart.Writer) error {
 		return err
 	}
 	return form.Close()
+}
+
+// policyWords are the REST door's names of policies; the usual one has none.
+var policyWords = map[importer.Policy]string{importer.PolicyStop: "stop", importer.PolicyAll: "all_or_nothing"}
+
+func ifTrue(b bool) string {
+	if b {
+		return "true"
+	}
+	return ""
+}
+
+func ifAbove(n int64) string {
+	if n > 0 {
+		return strconv.FormatInt(n, 10)
+	}
+	return ""
+}
+
+func ifSet[T float64 | int64](n *T) string {
+	if n == nil {
+		return ""
+	}
+	return fmt.Sprint(*n)
 }
 
 // apiError is the body of the REST door's errors.
@@ -158,11 +193,17 @@ func (d *remoteDesk) call(ctx context.Context, method, path, contentType string,
 	for {
 		object, err := d.callOnce(ctx, method, path, contentType, body)
 		var f *remoteFault
-		if body != nil || !errors.As(err, &f) || f.Kind != catalog.KindRateLimited || f.retryAfter <= 0 {
+		text, again := body.(io.Seeker)
+		if body != nil && !again || !errors.As(err, &f) || f.Kind != catalog.KindRateLimited || f.retryAfter <= 0 {
 			return object, err
 		}
 		if err := d.rest(ctx, f.retryAfter); err != nil {
 			return nil, err
+		}
+		if again {
+			if _, err := text.Seek(0, io.SeekStart); err != nil {
+				return nil, fmt.Errorf("ask server: %w", err)
+			}
 		}
 	}
 }
@@ -249,25 +290,143 @@ func (d *remoteDesk) wait(ctx context.Context, v view) (view, error) {
 }
 
 func (d *remoteDesk) resume(ctx context.Context, id string) (view, error) {
-	object, err := d.call(ctx, http.MethodPost, "/imports/"+url.PathEscape(id)+"/resume", "", nil)
+	return d.post(ctx, id, "resume", nil)
+}
+
+// applying and retrying are the bodies of the requests of those names.
+type applying struct {
+	Fingerprint string `json:"fingerprint"`
+	Confirm     bool   `json:"confirm"`
+}
+
+type retrying struct {
+	Plan        bool `json:"plan"`
+	Held        bool `json:"held"`
+	Failed      bool `json:"failed"`
+	Unprocessed bool `json:"unprocessed"`
+}
+
+func (d *remoteDesk) replan(ctx context.Context, id string) (view, error) {
+	return d.post(ctx, id, "plan", nil)
+}
+
+func (d *remoteDesk) apply(ctx context.Context, id string, opt importer.ApplyOptions) (view, error) {
+	return d.post(ctx, id, "apply", applying(opt))
+}
+
+func (d *remoteDesk) undo(ctx context.Context, id string, opt undoing) (view, error) {
+	return d.post(ctx, id, "undo", opt)
+}
+
+func (d *remoteDesk) retry(ctx context.Context, id string, opt importer.RetryOptions) (view, error) {
+	return d.post(ctx, id, "retry", retrying{Plan: opt.Plan, Held: opt.Held, Failed: opt.Failed, Unprocessed: opt.Unprocessed})
+}
+
+// post asks for something to be done about an import; body is nil for none.
+func (d *remoteDesk) post(ctx context.Context, id, verb string, body any) (view, error) {
+	contentType, text := "", io.Reader(nil)
+	if body != nil {
+		object, err := json.Marshal(body)
+		if err != nil {
+			return view{}, fmt.Errorf("write request: %w", err)
+		}
+		contentType, text = "application/json", bytes.NewReader(object)
+	}
+	d.began = d.now()
+	object, err := d.call(ctx, http.MethodPost, "/imports/"+url.PathEscape(id)+"/"+verb, contentType, text)
 	if err != nil {
 		return view{}, err
 	}
 	return viewOf(object)
 }
 
-func (d *remoteDesk) errors(ctx context.Context, id string, limit int) ([]rowError, error) {
-	text, err := d.call(ctx, http.MethodGet, fmt.Sprintf("/imports/%s/errors?per_page=%d", url.PathEscape(id), limit), "", nil)
+// list reads one page of a listing, and how many there are on all pages.
+func list[T any](ctx context.Context, d *remoteDesk, path string, query url.Values) ([]T, int, error) {
+	text, err := d.call(ctx, http.MethodGet, path+"?"+query.Encode(), "", nil)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var page struct {
-		Data []rowError `json:"data"`
+		Data []T `json:"data"`
+		Meta struct {
+			Total int `json:"total"`
+		} `json:"meta"`
 	}
 	if err := json.Unmarshal(text, &page); err != nil {
-		return nil, fmt.Errorf("read errors: %w", err)
+		return nil, 0, fmt.Errorf("read answer: %w", err)
 	}
-	return page.Data, nil
+	return page.Data, page.Meta.Total, nil
+}
+
+// perPage is the most entries that a page of the REST door has.
+const perPage = 100
+
+func (d *remoteDesk) sameContent(ctx context.Context, sha256, source string) (view, bool, error) {
+	query := url.Values{"sha256": {sha256}, "per_page": {strconv.Itoa(perPage)}}
+	if source != "" {
+		query.Set("source", source)
+	}
+	objects, _, err := list[json.RawMessage](ctx, d, "/imports", query)
+	if err != nil {
+		return view{}, false, err
+	}
+	for _, object := range objects {
+		v, err := viewOf(object)
+		if err != nil {
+			return view{}, false, err
+		}
+		if v.SHA256 == sha256 && v.wrote() {
+			return v, true, nil
+		}
+	}
+	return view{}, false, nil
+}
+
+func (d *remoteDesk) summary(ctx context.Context, id string) (sum summary, err error) {
+	text, err := d.call(ctx, http.MethodGet, "/imports/"+url.PathEscape(id)+"/summary?plan=true", "", nil)
+	if err != nil {
+		return sum, err
+	}
+	if err := json.Unmarshal(text, &sum); err != nil {
+		return sum, fmt.Errorf("read summary: %w", err)
+	}
+	return sum, nil
+}
+
+// changes reads as many pages as it takes.
+func (d *remoteDesk) changes(ctx context.Context, id string, f importer.ChangeFilter, limit int) (all []change, total int, err error) {
+	query := changesQuery(f)
+	query.Set("per_page", strconv.Itoa(min(limit, perPage)))
+	for page := 1; len(all) < limit; page++ {
+		query.Set("page", strconv.Itoa(page))
+		var found []change
+		found, total, err = list[change](ctx, d, "/imports/"+url.PathEscape(id)+"/changes", query)
+		if err != nil {
+			return nil, 0, err
+		}
+		all = append(all, found...)
+		if len(found) == 0 || len(all) >= total {
+			break
+		}
+	}
+	return all[:min(limit, len(all))], total, nil
+}
+
+func (d *remoteDesk) causes(ctx context.Context, id string, examples int) ([]cause, error) {
+	found, _, err := list[cause](ctx, d, "/imports/"+url.PathEscape(id)+"/causes", url.Values{"plan": {"true"}, "examples": {strconv.Itoa(examples)}})
+	return found, err
+}
+
+func (d *remoteDesk) problems(ctx context.Context, id string, f problemFilter, limit int) ([]rowError, error) {
+	query := url.Values{"per_page": {strconv.Itoa(limit)}}
+	if f.warnings {
+		query.Set("severity", "warning")
+	}
+	if f.code != "" {
+		query.Set("code", string(f.code))
+	}
+	found, _, err := list[rowError](ctx, d, "/imports/"+url.PathEscape(id)+"/errors", query)
+	return found, err
 }
 
 // leave lets the import go on: it is the server's.
@@ -275,8 +434,7 @@ func (d *remoteDesk) leave(_ context.Context, v view) (string, error) {
 	return fmt.Sprintf("Import %s goes on at %s.", v.ID, d.base), nil
 }
 
-func (d *remoteDesk) seeImport(id string) string { return d.sights.imp(id) }
-func (d *remoteDesk) seeErrors(id string) string { return d.sights.errors(id) }
+func (d *remoteDesk) see() sights { return d.sights }
 
 func (d *remoteDesk) close() error {
 	d.client.CloseIdleConnections()

@@ -6,7 +6,56 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"tallyman/internal/store"
 )
+
+// deskFlags say where imports run: in a data folder or at a server.
+type deskFlags struct {
+	Server string `help:"Work at this server instead of in a data folder." env:"TALLYMAN_SERVER" placeholder:"URL" xor:"where"`
+	Key    string `help:"API key for --server; it says which workspace. With --workspace, that must be it." env:"TALLYMAN_KEY" secret:"" placeholder:"KEY"`
+	place
+}
+
+// desk finds where imports run. command names this one to others that wait for
+// the folder.
+func (f *deskFlags) desk(ctx context.Context, p *program, command string) (desk, error) {
+	if f.Server != "" {
+		d := newRemoteDesk(f.Server, f.Key, sightsAt(f.Server), p.now)
+		if f.Workspace != store.DefaultWorkspace {
+			d.tenant = f.Workspace
+		}
+		return d, nil
+	}
+	set, err := f.settings(p)
+	if err != nil {
+		return nil, err
+	}
+	return p.deskAt(ctx, set, command)
+}
+
+// at runs a command about an import where that is: in a folder that exists, or at
+// the server.
+func (f *deskFlags) at(ctx context.Context, p *program, command string, do func(d desk) error) error {
+	if f.Server == "" {
+		set, err := f.settings(p)
+		if err == nil {
+			err = set.mustExist()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	d, err := f.desk(ctx, p, command)
+	if err != nil {
+		return err
+	}
+	err = do(d)
+	if cerr := d.close(); err == nil {
+		err = cerr
+	}
+	return err
+}
 
 // deskAt finds where imports of a data folder run: in this process, if it can
 // take the folder, or at the server that has it. A folder that another import

@@ -44,15 +44,15 @@ type lines struct {
 
 func (l *lines) show(v view) {
 	now := l.now()
-	l.rate.add(now, v.ProcessedRows)
+	l.rate.add(now, v.moved())
 	text := l.text(v)
-	if text == l.said || v.ended() || now.Sub(l.last) < lineTime {
+	if text == l.said || v.rests() || now.Sub(l.last) < lineTime {
 		return
 	}
 	// The first look comes too soon to tell anything.
 	first := l.last.IsZero()
 	l.last = now
-	if first && v.ProcessedRows == 0 {
+	if first && v.moved() == 0 {
 		return
 	}
 	l.said = text
@@ -60,17 +60,27 @@ func (l *lines) show(v view) {
 }
 
 func (l *lines) text(v view) string {
-	if v.ProcessedRows == 0 {
-		if v.TotalRows == 0 {
+	if v.moved() == 0 {
+		if v.total() == 0 {
 			return v.State
 		}
-		return fmt.Sprintf("%s: %s rows found", v.State, number(v.TotalRows))
+		return fmt.Sprintf("%s: %s rows found", v.State, number(v.total()))
 	}
-	text := fmt.Sprintf("%s of %s rows", number(v.ProcessedRows), number(v.TotalRows))
-	if v.ErrorRows > 0 {
-		text += fmt.Sprintf(", %s failed", number(v.ErrorRows))
-	}
-	return text
+	return v.progress()
 }
 
 func (l *lines) close() {}
+
+// progress says how far the pass at work is.
+func (v *view) progress() string {
+	text := fmt.Sprintf("%s of %s rows", number(v.moved()), number(v.total()))
+	failed := v.ErrorRows
+	if v.State == "planning" {
+		text = "planned " + text
+		failed = v.Plan.failed()
+	}
+	if failed > 0 {
+		text += fmt.Sprintf(", %s failed", number(failed))
+	}
+	return text
+}

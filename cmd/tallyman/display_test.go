@@ -71,7 +71,7 @@ func TestBar(t *testing.T) {
 	b.show(view{State: "done", TotalRows: 4000, ProcessedRows: 4000, ErrorRows: 7})
 	b.close()
 	b.close()
-	for _, want := range []string{"100%", "4,000 of 4,000 rows, 3,000 rows/s, 7 failed"} {
+	for _, want := range []string{"100%", "4,000 of 4,000 rows, 7 failed, 3,000 rows/s"} {
 		if !strings.Contains(strings.ReplaceAll(out.String(), " %", "%"), want) {
 			t.Errorf("no %q in %q", want, out.String())
 		}

@@ -86,6 +86,7 @@ func (d *doctor) examine(n *node) {
 	for _, ws := range workspaces {
 		d.items(n, ws)
 		d.imports(n, ws, owned)
+		d.ledger(n, ws)
 		d.uploads(n, ws)
 	}
 	d.stalled(n, owner, owned)
@@ -144,11 +145,31 @@ func (d *doctor) imports(n *node, ws store.Workspace, owned bool) {
 		if imp.State.Ended() {
 			continue
 		}
+		if imp.State == store.Planned {
+			d.well(ws.Name+" not ended", "%s (%s) is planned: it waits to be applied or terminated", imp.ID, imp.SourceName)
+			continue
+		}
 		detail := fmt.Sprintf("%s (%s) is %s: %s of %s rows", imp.ID, imp.SourceName, imp.State, number(imp.Tally.Rows()), number(imp.Rows))
 		if !owned && imp.State != store.Paused {
 			detail += "; nobody works on it: " + n.settings.inWorkspace(ws.Name).commandLine("imports resume "+imp.ID)
 		}
 		d.well(ws.Name+" not ended", "%s", detail)
+	}
+}
+
+// ledger tells what the account of every row costs. Old values and outcomes go
+// with time, counts never.
+func (d *doctor) ledger(n *node, ws store.Workspace) {
+	size, err := n.store.LedgerSize(d.ctx, ws.WS)
+	if err != nil {
+		d.ill(ws.Name+" ledger", "%v", err)
+		return
+	}
+	d.well(ws.Name+" ledger", "%s in %s, %s", counted(size.Rows, "row"), counted(size.Imports, "import"), counted(size.Pages, "page"))
+	d.well(ws.Name+" ledger", "outcomes %s (%s), old values %s (%s)",
+		byteSize(size.OutcomeBytes), counted(size.WithOutcomes, "page"), byteSize(size.ImageBytes), counted(size.WithImages, "page"))
+	if size.Corrections+size.Requests > 0 {
+		d.well(ws.Name+" ledger", "%s, %s", counted(size.Corrections, "corrected row"), counted(size.Requests, "request key"))
 	}
 }
 

@@ -109,7 +109,7 @@ func TestQuoted(t *testing.T) {
 
 // TestMapFlag checks that a column may hold an equals sign.
 func TestMapFlag(t *testing.T) {
-	c := importCommand{File: "a/b.csv", Map: []string{"a=b=ean", "Preis, netto=price"}, Delimiter: `\t`, Currency: "eur"}
+	c := fileFlags{File: "a/b.csv", Map: []string{"a=b=ean", "Preis, netto=price"}, Delimiter: `\t`, Currency: "eur"}
 	up, err := c.upload()
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func TestMapFlag(t *testing.T) {
 		t.Errorf("%+v", up)
 	}
 	for _, wrong := range []string{"", "a", "=ean", "a="} {
-		if _, err := (&importCommand{Map: []string{wrong}}).upload(); err == nil {
+		if _, err := (&fileFlags{Map: []string{wrong}}).upload(); err == nil {
 			t.Errorf("--map %q was taken", wrong)
 		}
 	}

@@ -10,10 +10,10 @@ import (
 // stand still. A chunk, which is what a pause waits for, takes a fraction of it.
 const leaveTime = 30 * time.Second
 
-// follow shows an import's progress until it has ended, is paused by someone
-// else, or ctx ends. In the last case the desk is asked to leave it in order.
+// follow shows an import's progress until it has ended, its plan is there, it is
+// paused by someone else, or ctx ends. In the last case the desk is asked to leave it in order.
 func (p *program) follow(ctx context.Context, d desk, v view, out display) (view, error) {
-	for !v.ended() && !v.paused() {
+	for !v.rests() {
 		out.show(v)
 		next, err := d.wait(ctx, v)
 		if ctx.Err() != nil {
@@ -22,12 +22,13 @@ func (p *program) follow(ctx context.Context, d desk, v view, out display) (view
 		}
 		if err != nil {
 			out.close()
-			return v, &exit{code: exitOther, err: fmt.Errorf("follow import %s: %w", v.ID, err), see: d.seeImport(v.ID)}
+			return v, &exit{code: exitOther, err: fmt.Errorf("follow import %s: %w", v.ID, err), see: d.see().imp(v.ID)}
 		}
 		v = next
 	}
 	out.show(v)
 	out.close()
+	v.followed = true
 	return v, nil
 }
 

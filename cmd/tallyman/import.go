@@ -10,12 +10,42 @@ import (
 	"strings"
 
 	"tallyman/internal/catalog"
+	"tallyman/internal/importer"
 	"tallyman/internal/server/rest"
 	"tallyman/internal/store"
 )
 
 // importCommand imports one file and follows it to its end.
 type importCommand struct {
+	fileFlags
+	Plan    bool `help:"Only plan: the same as tallyman plan."`
+	Changes int  `help:"How many changes a plan shows; 0 for none." default:"20" placeholder:"N"`
+	Yes     bool `short:"y" help:"Ask nothing: import the same content again. Guard rails hold all the same."`
+	JSON    bool `name:"json" help:"Print the import in the REST API's shape as the last line; words for people go to stderr."`
+	Quiet   bool `short:"q" help:"Print no progress and no tally."`
+	deskFlags
+}
+
+// Help is the part of the help text that flags cannot say.
+func (importCommand) Help() string {
+	return `The command runs until the import has ended and shows how it moves on: a bar on a terminal, plain lines in a pipe. It ends with a tally of every row.
+
+Where a server works on the data folder, the file is handed over to it. Ctrl-C pauses an import of this process; "tallyman imports resume ID" goes on with it, and after a crash too: no row is lost, none is done twice.
+
+With --max-… the import is planned first. Where the plan goes beyond a limit, nothing is written: the rows are shown, and "tallyman apply ID --fingerprint … --confirm" goes on. On a terminal you are asked, and also before a file is imported whose very content was imported before.
+
+Exit codes: 0 complete; 2 complete, with errors in some rows; 3 refused: the file or its header cannot be imported; 1 anything else, such as an import that stopped at a guard rail or was rolled back. With --plan they are those of tallyman plan.`
+}
+
+// Run imports the file.
+func (c *importCommand) Run(ctx context.Context, p *program) error {
+	how := reporting{json: c.JSON, quiet: c.Quiet, plan: c.Plan, changes: c.Changes}
+	how.ask = p.asks && !c.JSON && !c.Yes && c.File != "-"
+	return c.run(ctx, p, c.deskFlags, how)
+}
+
+// fileFlags are what the command line says about a file to be imported.
+type fileFlags struct {
 	File string `arg:"" help:"File to import; - reads standard input."`
 	Name string `help:"Name of the file in listings; the default is its own." placeholder:"NAME"`
 
@@ -30,41 +60,47 @@ type importCommand struct {
 	Delimiter string   `help:"What separates cells, where it is not told right: comma, semicolon, tab or pipe, by name or itself." placeholder:"SIGN"`
 	Encoding  string   `help:"Encoding of the text, where it is not told right, such as utf-8 or windows-1252." placeholder:"NAME"`
 
-	JSON   bool   `name:"json" help:"Print the import in the REST API's shape as the last line; words for people go to stderr."`
-	Quiet  bool   `short:"q" help:"Print no progress and no tally."`
-	Server string `help:"Import at this server instead of in a data folder." env:"TALLYMAN_SERVER" placeholder:"URL" xor:"where"`
-	Key    string `help:"API key for --server; it says which workspace. With --workspace, that must be it." env:"TALLYMAN_KEY" secret:"" placeholder:"KEY"`
-	place
+	Policy       string   `help:"What a row with errors does to the others: skip (nothing; the default), stop (the import ends there; --stop-after says after how many) or all-or-nothing (nothing of the file is applied)." enum:",skip,stop,all-or-nothing" default:"" placeholder:"POLICY"`
+	StopAfter    *int64   `help:"Stop the import after this many rows with errors." placeholder:"N"`
+	MaxChanged   *float64 `help:"Stop before the first write if more than this share of the rows would change or delete something." placeholder:"PERCENT"`
+	MaxPriceMove *float64 `help:"Stop before the first write if a price would move by more than this." placeholder:"PERCENT"`
+	MaxCleared   *int64   `help:"Stop before the first write if more than this many values and items would go." placeholder:"N"`
+	MaxRowsDown  *float64 `help:"Stop before the first write if the file has so many rows fewer than this feed's last one." placeholder:"PERCENT"`
+	Feed         string   `help:"Name of the feed that the file belongs to; the default is its source. Items that it makes are the feed's." placeholder:"NAME"`
+	Missing      string   `help:"What becomes of the feed's items that the file does not name: leave (the default), deactivate or delete." enum:",leave,deactivate,delete" default:"" placeholder:"RULE"`
 }
 
-// Help is the part of the help text that flags cannot say.
-func (importCommand) Help() string {
-	return `The command runs until the import has ended and shows how it moves on: a bar on a terminal, plain lines in a pipe. It ends with a tally of every row.
-
-Where a server works on the data folder, the file is handed over to it. Ctrl-C pauses an import of this process; "tallyman imports resume ID" goes on with it, and after a crash too: no row is lost, none is done twice.
-
-Exit codes: 0 complete; 2 complete, with errors in some rows; 3 refused: the file or its header cannot be imported; 1 anything else.`
-}
-
-// Run imports the file.
-func (c *importCommand) Run(ctx context.Context, p *program) error {
+// run sends the file to a desk, unless a person does not want it sent twice, and
+// follows the import to its end.
+func (c *fileFlags) run(ctx context.Context, p *program, at deskFlags, how reporting) error {
 	up, err := c.upload()
 	if err != nil {
 		return err
 	}
+	up.plan = how.plan
 	body, err := p.open(c.File)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
 	up.body = contextReader{ctx: ctx, r: body}
-	d, err := c.desk(ctx, p)
+	d, err := at.desk(ctx, p, "import")
 	if err != nil {
 		return err
 	}
-	err = p.importTo(ctx, d, up, reporting{json: c.JSON, quiet: c.Quiet})
+	again := true
+	if how.ask && !how.plan {
+		again, err = p.askAgain(ctx, d, body, up.source)
+	}
+	if err == nil && again {
+		err = p.importTo(ctx, d, up, how)
+	}
 	if cerr := d.close(); err == nil {
 		err = cerr
+	}
+	if err == nil && !again {
+		fmt.Fprintln(p.stderr, "Nothing was imported.")
+		err = &exit{code: exitOther}
 	}
 	return err
 }
@@ -85,7 +121,7 @@ func (p *program) refusal(d desk, v view, up upload, err error, how reporting) e
 	err = refused(err)
 	var e *exit
 	if v.ID != "" && errors.As(err, &e) {
-		e.see = d.seeImport(v.ID)
+		e.see = d.see().imp(v.ID)
 	}
 	if !how.json || f == nil {
 		return err
@@ -113,28 +149,17 @@ func (p *program) followToEnd(ctx context.Context, d desk, v view, how reporting
 	return p.conclude(ctx, d, v, how)
 }
 
-// desk finds where the import is to run.
-func (c *importCommand) desk(ctx context.Context, p *program) (desk, error) {
-	if c.Server != "" {
-		d := newRemoteDesk(c.Server, c.Key, sightsAt(c.Server), p.now)
-		if c.Workspace != store.DefaultWorkspace {
-			d.tenant = c.Workspace
-		}
-		return d, nil
-	}
-	set, err := c.settings(p)
-	if err != nil {
-		return nil, err
-	}
-	return p.deskAt(ctx, set, "import")
-}
-
 // upload puts the flags together.
-func (c *importCommand) upload() (upload, error) {
+func (c *fileFlags) upload() (upload, error) {
 	up := upload{
 		name: c.Name, source: c.Source, mode: c.Mode,
 		format: c.Format, delimiter: meant(c.Delimiter, rest.DelimiterOf), encoding: meant(c.Encoding, rest.EncodingOf),
 		currency: strings.ToUpper(c.Currency), decimal: c.Decimal, blank: c.Blank, gtinCheck: c.GTINCheck,
+		rails: rails{changed: c.MaxChanged, priceMove: c.MaxPriceMove, rowsDown: c.MaxRowsDown, cleared: c.MaxCleared},
+		feed:  c.Feed, missing: c.Missing,
+	}
+	if err := c.policy(&up); err != nil {
+		return up, err
 	}
 	if up.name == "" {
 		up.name = fileName(c.File)
@@ -147,6 +172,29 @@ func (c *importCommand) upload() (upload, error) {
 		up.mapping = append(up.mapping, columnField{column: m[:cut], field: m[cut+1:]})
 	}
 	return up, nil
+}
+
+// policies are the importer's names of the --policy flag's words.
+var policies = map[string]importer.Policy{
+	"": importer.PolicySkip, "skip": importer.PolicySkip, "stop": importer.PolicyStop, "all-or-nothing": importer.PolicyAll,
+}
+
+// policy reads the two flags about rows with errors. A number alone says that the
+// import is to stop, the word alone that it is to stop at the first such row.
+func (c *fileFlags) policy(up *upload) error {
+	up.policy = policies[c.Policy]
+	switch {
+	case c.StopAfter == nil && up.policy == importer.PolicyStop:
+		up.stopAfter = 1
+	case c.StopAfter == nil:
+	case *c.StopAfter < 1:
+		return fmt.Errorf("--stop-after %d: write a number from 1", *c.StopAfter)
+	case c.Policy != "" && up.policy != importer.PolicyStop:
+		return fmt.Errorf("--stop-after goes with --policy stop, not with --policy %s", c.Policy)
+	default:
+		up.policy, up.stopAfter = importer.PolicyStop, *c.StopAfter
+	}
+	return nil
 }
 
 func fileName(path string) string {

@@ -4,25 +4,41 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"tallyman/internal/importer"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
 
-// importsCommand lists, shows and steers imports.
+// importsCommand lists, shows, steers and corrects imports.
 type importsCommand struct {
 	List      importsList      `cmd:"" default:"withargs" help:"List imports, newest first."`
 	Show      importsShow      `cmd:"" help:"Show one import with its tally and first errors."`
 	Pause     importsPause     `cmd:"" help:"Pause an import: within a chunk nothing moves until it is resumed."`
 	Resume    importsResume    `cmd:"" help:"Go on with a paused or interrupted import; without a server, in this process."`
-	Terminate importsTerminate `cmd:"" help:"Stop an import for good; what was applied stays."`
-	Errors    importsErrors    `cmd:"" help:"Show every error of an import's rows."`
+	Terminate importsTerminate `cmd:"" help:"Stop an import for good; what was applied stays. A plan is given up."`
+
+	Errors     importsErrors     `cmd:"" help:"Show every error of an import's rows."`
+	Causes     importsCauses     `cmd:"" help:"Show what is wrong with an import's rows, grouped by cause with exact counts."`
+	Changes    importsChanges    `cmd:"" help:"Show what an import changed, or would change, field by field."`
+	Rows       importsRows       `cmd:"" help:"List rows with how they ended, or download them as CSV."`
+	FailedRows importsFailedRows `cmd:"" help:"Download the failed rows as CSV, to be corrected and sent back."`
+	Row        importsRow        `cmd:"" help:"Show everything about one row."`
+
+	Correct importsCorrect `cmd:"" help:"Take an edited file of failed rows back; rows find their place by their key."`
+	Set     importsSet     `cmd:"" help:"Correct cells of one row, and check it at once."`
+	Unset   importsUnset   `cmd:"" help:"Take the corrections of one row away."`
+	Fix     importsFix     `cmd:"" help:"Correct every row with one cause: a value in a column becomes another one."`
+	Fixes   importsFixes   `cmd:"" help:"List an import's fixes."`
+	Unfix   importsUnfix   `cmd:"" help:"Take a fix away."`
+	Retry   importsRetry   `cmd:"" help:"Run the failed rows of an import again, with their corrections."`
+	Replan  importsReplan  `cmd:"" help:"Make the plan of an import again, with corrections and the catalog as it is now."`
 }
 
 type importsList struct {
 	Limit int    `help:"How many at most; 0 for all." default:"20" placeholder:"N"`
-	State string `help:"Only imports in this state: received, slicing, running, pausing, paused, terminating, terminated, done, refused or failed." enum:"received,slicing,running,pausing,paused,terminating,terminated,done,refused,failed," default:"" placeholder:"STATE"`
+	State string `help:"Only imports in this state: received, slicing, planning, planned, running, pausing, paused, terminating, terminated, stopped, rolling_back, rolled_back, done, refused or failed." enum:"received,slicing,planning,planned,running,pausing,paused,terminating,terminated,stopped,rolling_back,rolled_back,done,refused,failed," default:"" placeholder:"STATE"`
 	JSON  bool   `name:"json" help:"Print a JSON array of imports in the REST API's shape."`
 	place
 }
@@ -53,15 +69,34 @@ func (c *importsList) Run(ctx context.Context, p *program) error {
 func (p *program) importTable(views []view, total int) error {
 	rows := make([][]string, 0, len(views))
 	for _, v := range views {
-		rows = append(rows, []string{v.ID, v.State, number(v.ProcessedRows) + "/" + number(v.TotalRows), number(v.ErrorRows), v.SourceName, maybeClock(v.CreatedAt)})
+		failed := v.ErrorRows
+		if v.planned() {
+			failed = v.Plan.failed()
+		}
+		rows = append(rows, []string{v.ID, stateWords(v.State), number(v.moved()) + "/" + number(v.total()), number(failed), v.SourceName, maybeClock(v.CreatedAt), v.relations()})
 	}
-	if err := table(p.stdout, []string{"ID", "STATE", "ROWS", "FAILED", "FILE", "CREATED"}, rows); err != nil {
+	if err := table(p.stdout, []string{"ID", "STATE", "ROWS", "FAILED", "FILE", "CREATED", "NOTE"}, rows); err != nil {
 		return err
 	}
 	if total > len(views) {
 		fmt.Fprintf(p.stdout, "%d of %d; see more with --limit\n", len(views), total)
 	}
 	return nil
+}
+
+// relations says in few words what an import has to do with others.
+func (v *view) relations() string {
+	switch {
+	case v.UndoneBy != "":
+		return "its undo: " + v.UndoneBy
+	case v.undo():
+		return "takes back " + v.UndoOf
+	case v.NeedsConfirmation && v.planned():
+		return "waits to be confirmed"
+	case v.DuplicateOf != "":
+		return "same content as " + v.DuplicateOf
+	}
+	return ""
 }
 
 // byID is what the commands about one import share.
@@ -78,7 +113,29 @@ func (c *byID) show(ctx context.Context, p *program, d desk, v view) error {
 		return err
 	}
 	p.tally(ctx, d, v, p.stdout)
+	for _, line := range v.nextSteps(d.see(), p.now()) {
+		fmt.Fprintln(p.stdout, line)
+	}
 	return nil
+}
+
+// nextSteps are the command lines that can follow.
+func (v *view) nextSteps(s sights, now time.Time) []string {
+	var lines []string
+	switch {
+	case !v.planned():
+	case v.Fingerprint == "" || v.barred():
+		lines = append(lines, "Plan again: "+s.command("imports replan "+v.ID))
+	default:
+		lines = append(lines, "See its changes: "+s.changes(v.ID, true), "Apply exactly this: "+v.applyCommand(s))
+	}
+	if v.ended() && v.ErrorRows > 0 {
+		lines = append(lines, "Correct the failed rows: "+s.command("imports failed-rows "+v.ID+" --out FILE"))
+	}
+	if v.UndoableUntil != nil && v.UndoableUntil.After(now) {
+		lines = append(lines, fmt.Sprintf("Take it back, until %s: %s", clock(*v.UndoableUntil), s.command("undo "+v.ID)))
+	}
+	return lines
 }
 
 // at runs a call about the import and shows what it returned.
@@ -126,8 +183,8 @@ func (c *importsResume) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	if !set.folder.exists() {
-		return c.beside(ctx, p, nil)
+	if err := set.mustExist(); err != nil {
+		return err
 	}
 	d, err := p.deskAt(ctx, set, "imports resume")
 	if err != nil {
@@ -142,13 +199,13 @@ func (c *importsResume) resume(ctx context.Context, p *program, d desk) error {
 	if err != nil {
 		return err
 	}
-	if !v.ended() {
+	if v.resumes() {
 		if v, err = d.resume(ctx, c.ID); err != nil {
 			return err
 		}
 	}
-	how := reporting{json: c.JSON, quiet: c.Quiet}
-	if _, remote := d.(*remoteDesk); remote && !v.ended() {
+	how := reporting{json: c.JSON, quiet: c.Quiet, changes: shownChanges}
+	if _, remote := d.(*remoteDesk); remote && !v.rests() {
 		if how.json {
 			return c.show(ctx, p, d, v)
 		}
@@ -158,11 +215,19 @@ func (c *importsResume) resume(ctx context.Context, p *program, d desk) error {
 	return p.followToEnd(ctx, d, v, how)
 }
 
+// shownChanges is how many changes a plan shows where nobody said how many.
+const shownChanges = 20
+
+// resumes reports whether there is something to resume: what has ended, waits to
+// be applied, or is being taken back goes its own way.
+func (v *view) resumes() bool { return !v.ended() && !v.planned() && v.State != "rolling_back" }
+
 type importsErrors struct {
 	ID       string `arg:"" help:"The import's id."`
 	CSV      bool   `name:"csv" help:"Print the CSV file that the REST API gives." xor:"form"`
 	JSON     bool   `name:"json" help:"Print one JSON object a line, in the REST API's shape." xor:"form"`
 	Warnings bool   `help:"Print warnings too."`
+	Plan     bool   `help:"Of the newest plan instead of what was done."`
 	place
 }
 
@@ -170,7 +235,7 @@ type importsErrors struct {
 func (c *importsErrors) Run(ctx context.Context, p *program) error {
 	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
 		out := c.report(p)
-		var f importer.ProblemFilter
+		f := importer.ProblemFilter{Plan: c.Plan}
 		if c.Warnings {
 			f.Severities = ledger.ErrorsAndWarnings
 		}

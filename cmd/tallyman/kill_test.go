@@ -20,15 +20,17 @@ import (
 
 	"tallyman/internal/bench/catalogen"
 	"tallyman/internal/catalog"
+	"tallyman/internal/importer"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
 
 // killsVariable is the environment variable that says how many kills there are
-// at least; without it one import is killed at each of its points.
+// at least; without it each feat is done once and killed at each of its points,
+// under -short at a few.
 const killsVariable = "TALLYMAN_KILLS"
 
-// killRows is how many rows the file of the kill test has; fewer under -short,
+// killRows is how many rows the files of the kill test have; fewer under -short,
 // which goes with the race detector.
 func killRows() int {
 	if testing.Short() {
@@ -37,54 +39,141 @@ func killRows() int {
 	return 100_000
 }
 
-// Most of the points at which one import is killed lie within a chunk, where
+// Most of the points at which one feat is killed lie within a chunk, where
 // everything at stake is half done.
 const (
-	killsInChunks  = 8
-	killsPerImport = killsInChunks + 5
+	killsInChunks = 8
+	killsPerFeat  = killsInChunks + 5
 )
 
-// killPoints are the points at which one import is killed, in the order of its
-// path. Chunk points are at a random passage, so that the import moves on
-// between them.
-func killPoints(r *rand.Rand, chunks int64) []string {
+// killPoints are the points at which one feat is killed, in the order of its
+// path. Chunk points are at a random passage, so that the rows move on between
+// them.
+func killPoints(r *rand.Rand, chunks int64, sliced bool) []string {
 	inChunk := []string{"chunk-begin", "chunk-write", "chunk-before-commit"}
-	points := []string{"slice:1", "slice-commit:1"}
-	most := max(1, chunks/(2*killsPerImport))
+	var points []string
+	if sliced {
+		points = append(points, "slice:1", "slice-commit:1")
+	}
+	most := max(1, chunks/(2*killsPerFeat))
 	for i := range killsInChunks {
 		points = append(points, fmt.Sprintf("%s:%d", inChunk[i%len(inChunk)], 1+r.Int64N(most)))
 	}
 	return append(points, "chunk-after-commit:1", "finish-before-commit:1", "finish-after-commit:1")
 }
 
-// TestKilledAnywhere imports a file while its process is killed again and again
-// at every step of the path, and compares what comes out with an import that
-// nobody disturbed: the catalog, what became of every row, and the counters.
+// fewPoints keeps one point of each step within a chunk and, another one each
+// round, one of the others: starting the program costs most under the race
+// detector.
+func fewPoints(points []string, round int) []string {
+	seen := map[string]bool{}
+	var inChunk, other []string
+	for _, p := range points {
+		step, _, _ := strings.Cut(p, ":")
+		switch {
+		case !halfDone(step):
+			other = append(other, p)
+		case !seen[step]:
+			seen[step] = true
+			inChunk = append(inChunk, p)
+		}
+	}
+	kept := append(inChunk, other[round%len(other)])
+	return slices.DeleteFunc(slices.Clone(points), func(p string) bool {
+		i := slices.Index(kept, p)
+		if i >= 0 {
+			kept = slices.Delete(kept, i, i+1)
+		}
+		return i < 0
+	})
+}
+
+// halfDone reports whether a chunk is half done at the step.
+func halfDone(step string) bool {
+	return strings.HasPrefix(step, "chunk-") && step != "chunk-after-commit"
+}
+
+// feat is something that a command does to a catalog and that is killed on its
+// way.
+type feat struct {
+	name string
+	// prepare brings a data folder to where the feat begins, and returns the
+	// command line that begins it. of is the import that it is about; "" for one
+	// that the command makes.
+	prepare func(t *testing.T, data string) (command []string, of string)
+	// ends is its exit code when nobody disturbs it.
+	ends int
+	// sliced says that it begins with a slice step.
+	sliced bool
+}
+
+// feats are all that is killed, over these files.
+func feats(f killFiles) []feat {
+	return []feat{
+		{name: "import", ends: exitErrors, sliced: true, prepare: func(t *testing.T, data string) ([]string, string) {
+			mustImport(t, data, f.base)
+			return []string{"import", f.file}, ""
+		}},
+		{name: "plan", ends: exitRefused, sliced: true, prepare: func(t *testing.T, data string) ([]string, string) {
+			mustImport(t, data, f.base)
+			return []string{"plan", f.file}, ""
+		}},
+		{name: "apply", ends: exitErrors, prepare: func(t *testing.T, data string) ([]string, string) {
+			mustImport(t, data, f.base)
+			v := run(t, exitRefused, "plan", f.file, "--json", "--quiet", "--data", data)
+			return []string{"apply", v.ID, "--fingerprint", v.Fingerprint}, v.ID
+		}},
+		{name: "undo", ends: exitComplete, sliced: true, prepare: func(t *testing.T, data string) ([]string, string) {
+			mustImport(t, data, f.base)
+			mustImport(t, data, f.file)
+			return []string{"undo", newestImport(t, data)}, ""
+		}},
+		{name: "retry", ends: exitErrors, sliced: true, prepare: func(t *testing.T, data string) ([]string, string) {
+			mustImport(t, data, f.unpriced)
+			id := newestImport(t, data)
+			run(t, exitComplete, "imports", "fix", id, "--code", "invalid_price", "--column", "price", "--from", "tba", "--to", "9.99", "--json", "--data", data)
+			return []string{"imports", "retry", id}, id
+		}},
+	}
+}
+
+// TestKilledAnywhere imports, plans, applies, takes back and retries while the
+// process is killed again and again at every step of the path, and compares what
+// comes out with the same that nobody disturbed: the catalog, what became of
+// every row, and the counters.
 func TestKilledAnywhere(t *testing.T) {
 	kills := killCount(t)
 	dir := t.TempDir()
-	base, file := killFiles(t, dir)
-	calm := filepath.Join(dir, "calm")
-	mustImport(t, calm, base)
-	mustImport(t, calm, file)
-	want := dump(t, calm)
+	all := feats(makeKillFiles(t, dir))
+	wants := make([][]string, len(all))
+	for i, f := range all {
+		calm := filepath.Join(dir, "calm-"+f.name)
+		command, _ := f.prepare(t, calm)
+		run(t, f.ends, append(command, "--data", calm, "--json", "--quiet")...)
+		wants[i] = dump(t, calm)
+		os.RemoveAll(calm)
+	}
 
 	histogram := map[string]int{}
 	r := rand.New(rand.NewPCG(1, 2))
-	for round := 0; sum(histogram) < kills; round++ {
+	for round := 0; round < len(all) || sum(histogram) < kills; round++ {
+		i := round % len(all)
 		data := filepath.Join(dir, fmt.Sprintf("killed-%d", round))
-		mustImport(t, data, base)
-		killRound(t, data, file, killPoints(r, int64(killRows()/2000)), histogram)
-		compare(t, want, dump(t, data))
+		points := killPoints(r, int64(killRows()/2000), all[i].sliced)
+		if testing.Short() {
+			points = fewPoints(points, round)
+		}
+		killRound(t, data, &all[i], points, histogram)
+		compare(t, wants[i], dump(t, data))
 		if t.Failed() {
-			break
+			t.Fatalf("after killing %s", all[i].name)
 		}
 		os.RemoveAll(data)
 	}
 	inChunk := 0
 	for _, step := range slices.Sorted(maps.Keys(histogram)) {
-		t.Logf("%-22s %3d kills", step, histogram[step])
-		if strings.HasPrefix(step, "chunk-") && step != "chunk-after-commit" {
+		t.Logf("%-30s %3d kills", step, histogram[step])
+		if _, at, _ := strings.Cut(step, " "); halfDone(at) {
 			inChunk += histogram[step]
 		}
 	}
@@ -113,15 +202,43 @@ func sum(histogram map[string]int) int {
 	return n
 }
 
-// killFiles writes the file whose import is killed, and the one imported before
-// it: a quarter of the same catalog, so that rows are created, updated,
-// unchanged and failed.
-func killFiles(t *testing.T, dir string) (base, file string) {
+// killFiles are the files that the feats are about.
+type killFiles struct {
+	// file is what is imported, planned and taken back; base, a quarter of the same
+	// catalog, is imported before it, so that rows are created, updated, unchanged
+	// and failed.
+	base, file string
+	// unpriced has a price in every other row that can be fixed, and in some that
+	// cannot.
+	unpriced string
+}
+
+func makeKillFiles(t *testing.T, dir string) killFiles {
 	t.Helper()
-	base, file = filepath.Join(dir, "base.csv"), filepath.Join(dir, "products.csv")
-	writeCatalog(t, base, catalogen.Config{Rows: uint64(killRows() / 4), Seed: 7})
-	writeCatalog(t, file, catalogen.Config{Rows: uint64(killRows()), Seed: 7, Changed: 30, Round: 1, Bad: 2})
-	return base, file
+	f := killFiles{base: filepath.Join(dir, "base.csv"), file: filepath.Join(dir, "products.csv"), unpriced: filepath.Join(dir, "unpriced.csv")}
+	writeCatalog(t, f.base, catalogen.Config{Rows: uint64(killRows() / 4), Seed: 7})
+	writeCatalog(t, f.file, catalogen.Config{Rows: uint64(killRows()), Seed: 7, Changed: 30, Round: 1, Bad: 2})
+	writeUnpriced(t, f.unpriced)
+	return f
+}
+
+func writeUnpriced(t *testing.T, path string) {
+	t.Helper()
+	var buf bytes.Buffer
+	buf.WriteString("sku,title,price,currency\n")
+	for i := range killRows() {
+		price := "1.50"
+		switch {
+		case i%100 == 0:
+			price = "never"
+		case i%2 == 0:
+			price = "tba"
+		}
+		fmt.Fprintf(&buf, "U-%d,Thing %d,%s,EUR\n", i, i, price)
+	}
+	if err := os.WriteFile(path, buf.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func writeCatalog(t *testing.T, path string, c catalogen.Config) {
@@ -150,6 +267,22 @@ func mustImport(t *testing.T, data, file string) {
 	}
 }
 
+// run runs the program, expects its exit code, and returns the import that the
+// last line of its output is.
+func run(t *testing.T, code int, args ...string) view {
+	t.Helper()
+	out, err := tallyman(args...).Output()
+	if got := exitCode(err); got != code {
+		t.Fatalf("tallyman %s: exit code %d, not %d\n%s", strings.Join(args, " "), got, code, out)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	v, err := viewOf([]byte(lines[len(lines)-1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
 func exitCode(err error) int {
 	if err == nil {
 		return 0
@@ -160,31 +293,28 @@ func exitCode(err error) int {
 	return -1
 }
 
-// killRound imports a file, kills the process at each of the points, and lets
-// it end undisturbed.
-func killRound(t *testing.T, data, file string, points []string, histogram map[string]int) {
+// killRound does a feat, kills the process at each of the points, and lets it end
+// undisturbed.
+func killRound(t *testing.T, data string, f *feat, points []string, histogram map[string]int) {
 	t.Helper()
-	id := ""
+	args, id := f.prepare(t, data)
 	for _, point := range append(points, "") {
-		args := []string{"imports", "resume", id}
-		if id == "" {
-			args = []string{"import", file}
-		}
 		cmd := tallyman(append(args, "--data", data, "--quiet")...)
 		cmd.Env = append(cmd.Env, killVariable+"="+point)
 		out, err := cmd.CombinedOutput()
 		step, _, _ := strings.Cut(point, ":")
 		switch {
 		case wasKilled(err):
-			histogram[step]++
+			histogram[f.name+" "+step]++
 		case point != "":
-			t.Fatalf("not killed at %s: %v\n%s", point, err, out)
-		case exitCode(err) != exitErrors:
-			t.Fatalf("the import did not end: %v\n%s", err, out)
+			t.Fatalf("%s: not killed at %s: %v\n%s", f.name, point, err, out)
+		case exitCode(err) != f.ends:
+			t.Fatalf("%s did not end: %v\n%s", f.name, err, out)
 		}
 		if id == "" {
 			id = newestImport(t, data)
 		}
+		args = []string{"imports", "resume", id}
 	}
 }
 
@@ -263,8 +393,9 @@ func dumpImports(t *testing.T, n *node, ws store.Workspace) []string {
 		t.Fatal(err)
 	}
 	var lines []string
-	for _, imp := range imps {
-		lines = append(lines, fmt.Sprintf("import %d %s rows %d tally %+v", imp.No, imp.State, imp.Rows, imp.Tally))
+	for i := range imps {
+		imp := &imps[i]
+		lines = append(lines, fmt.Sprintf("import %d %s rows %d tally %+v plan %+v", imp.No, imp.State, imp.Rows, imp.Tally, imp.Plan))
 		var recount catalog.Tally
 		err := n.imports.EachRow(ctx, ws, imp.ID, func(e ledger.Entry) error {
 			recount.Count(e.Outcome, e.Problems)
@@ -277,6 +408,30 @@ func dumpImports(t *testing.T, n *node, ws store.Workspace) []string {
 		if recount != imp.Tally {
 			t.Errorf("import %d: the rows add up to %+v, the counters say %+v", imp.No, recount, imp.Tally)
 		}
+		if imp.Plan.Rows() > 0 {
+			lines = append(lines, dumpPlan(t, n, ws, imp)...)
+		}
+	}
+	return lines
+}
+
+// dumpPlan writes down what a plan shows.
+func dumpPlan(t *testing.T, n *node, ws store.Workspace, imp *store.Import) []string {
+	t.Helper()
+	ctx := context.Background()
+	var lines []string
+	err := n.imports.EachChange(ctx, ws, imp.ID, importer.ChangeFilter{Plan: true}, func(c importer.RowChange) error {
+		lines = append(lines, fmt.Sprintf("plan of import %d row %d %s %s %s: %v", imp.No, c.Row, c.Outcome, c.SKU, c.GTIN, c.Fields))
+		return nil
+	})
+	if err == nil {
+		err = n.imports.EachProblem(ctx, ws, imp.ID, importer.ProblemFilter{Plan: true, Severities: ledger.ErrorsAndWarnings}, func(p importer.RowProblem) error {
+			lines = append(lines, fmt.Sprintf("plan of import %d row %d: %v", imp.No, p.Row, p.Problem))
+			return nil
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	return lines
 }

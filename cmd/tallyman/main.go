@@ -27,6 +27,7 @@ func main() {
 	p := program{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		terminal: isatty.IsTerminal(os.Stdout.Fd()),
+		asks:     isatty.IsTerminal(os.Stdin.Fd()) && isatty.IsTerminal(os.Stderr.Fd()),
 		now:      time.Now,
 	}
 	os.Exit(p.run(ctx, os.Args[1:]))
@@ -39,7 +40,9 @@ type program struct {
 	stdout, stderr io.Writer
 	// terminal says that a person reads stdout.
 	terminal bool
-	now      func() time.Time
+	// asks says that a person can be asked: one reads stderr and types on stdin.
+	asks bool
+	now  func() time.Time
 	// probe is told the steps of running imports; nil outside of tests.
 	probe func(step string)
 }

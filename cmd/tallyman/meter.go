@@ -17,7 +17,12 @@ type sample struct {
 // meterTime is how far back a meter looks.
 const meterTime = 10 * time.Second
 
+// add takes a sample. Fewer rows than before are those of another pass, which
+// has a rate of its own.
 func (m *meter) add(at time.Time, rows int64) {
+	if last := len(m.samples) - 1; last >= 0 && rows < m.samples[last].rows {
+		m.samples = nil
+	}
 	m.samples = append(m.samples, sample{at: at, rows: rows})
 	for len(m.samples) > 2 && at.Sub(m.samples[1].at) >= meterTime {
 		m.samples = m.samples[1:]
@@ -45,7 +50,7 @@ func (m *meter) pace(v view) string {
 		return ""
 	}
 	text := fmt.Sprintf(", %s rows/s", number(int64(perSecond)))
-	if left := v.TotalRows - v.ProcessedRows; left > 0 {
+	if left := v.total() - v.moved(); left > 0 {
 		d := time.Duration(float64(left) / perSecond * float64(time.Second))
 		text += ", " + max(d.Round(time.Second), time.Second).String() + " left"
 	}

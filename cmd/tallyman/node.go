@@ -118,6 +118,9 @@ func (n *node) makeImporter(probe func(string)) error {
 		// With one writer, fewer and larger transactions write fewer index pages.
 		ChunkRows:      sqliteChunkRows,
 		MaxUploadBytes: int64(n.settings.config.MaxUpload),
+		KeepImages:     time.Duration(n.settings.config.KeepImages),
+		KeepOutcomes:   time.Duration(n.settings.config.KeepOutcomes),
+		KeepRequests:   time.Duration(n.settings.config.KeepRequests),
 		// The engine is made after the importer, whose jobs it runs.
 		JobsLive: func(ctx context.Context, ids []int64) (map[int64]bool, error) { return n.engine.Live(ctx, ids) },
 	}
@@ -182,7 +185,7 @@ func (n *node) openAccounts(ctx context.Context) error {
 	return nil
 }
 
-// start runs the job engine and the sweep. Only the folder's owner may.
+// start runs the job engine, the sweep and retention. Only the folder's owner may.
 func (n *node) start(ctx context.Context) error {
 	n.boundMemory()
 	if err := n.engine.Start(context.WithoutCancel(ctx)); err != nil {
@@ -194,6 +197,7 @@ func (n *node) start(ctx context.Context) error {
 		return n.engine.Stop(ctx)
 	})
 	n.startSweep()
+	n.startRetention()
 	return nil
 }
 
@@ -219,27 +223,42 @@ func (n *node) boundMemory() {
 // sweepEvery is how often imports are looked for that should move and do not.
 const sweepEvery = 2 * time.Second
 
-// startSweep looks now and then for batches whose job is gone, until the node
-// is closed.
+// startSweep looks now and then for batches whose job is gone.
 func (n *node) startSweep() {
+	n.background("sweep", sweepEvery, sweepEvery, func(ctx context.Context) error {
+		return n.imports.Sweep(ctx, n.settings.config.RescueAfter)
+	})
+}
+
+// retainEvery is how often the ledger is looked through for what is past its
+// time. The first look is soon after the start, so that a node that never runs
+// for an hour looks too, and not at once, so that a short import is not slowed.
+const (
+	retainFirst = 5 * time.Second
+	retainEvery = time.Hour
+)
+
+// startRetention lets go of what the ledger need not keep any longer.
+func (n *node) startRetention() {
+	n.background("retention", retainFirst, retainEvery, n.imports.Retain)
+}
+
+// background does something again and again until the node is closed.
+func (n *node) background(what string, first, every time.Duration, do func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(sweepEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
+		for next := first; ; next = every {
+			if pause(ctx, next) != nil {
 				return
-			case <-tick.C:
 			}
-			if err := n.imports.Sweep(ctx, n.settings.config.RescueAfter); err != nil && ctx.Err() == nil {
-				n.settings.log.Warn("sweep", slog.Any("error", err))
+			if err := do(ctx); err != nil && ctx.Err() == nil {
+				n.settings.log.Warn(what, slog.Any("error", err))
 			}
 		}
 	}()
-	n.onClose("stop sweep", func() error {
+	n.onClose("stop "+what, func() error {
 		cancel()
 		<-done
 		return nil

@@ -40,7 +40,7 @@ func TestExportImportsBackUnchanged(t *testing.T) {
 		}
 		v := importHere(rt, &localDesk{node: d.node, ws: ws}, file.String())
 		if v.UnchangedRows != int64(len(items)) || v.TotalRows != int64(len(items)) {
-			problems, _ := (&localDesk{node: d.node, ws: ws}).errors(ctx, v.ID, 5)
+			problems, _ := (&localDesk{node: d.node, ws: ws}).problems(ctx, v.ID, problemFilter{}, 5)
 			rt.Fatalf("%d items, %+v\n%+v\n%s", len(items), v, problems, file.String())
 		}
 	})

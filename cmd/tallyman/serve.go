@@ -90,7 +90,7 @@ func (n *node) serve(ctx context.Context, stdout io.Writer) error {
 func (n *node) handler(auth rest.Authenticator) (http.Handler, error) {
 	cfg := &n.settings.config
 	door, err := rest.New(rest.Config{
-		Imports: n.imports, Items: n.store, Accounts: auth,
+		Imports: n.imports, Items: n.store, Accounts: auth, Requests: n.store,
 		Rates:     server.Rates{PerMinute: cfg.RateLimit, PerDay: cfg.RateLimitDay},
 		Unlimited: door,
 		Log:       n.settings.log, Now: n.now, Version: version(),

@@ -75,11 +75,19 @@ func (s *settings) commandLine(words string) string {
 	return line
 }
 
-// sights are the command lines that show an import and its errors.
+// sights are the command lines that show an import, its errors and its changes.
 func (s *settings) sights() sights {
 	return sights{
 		imp:    func(id string) string { return s.commandLine("imports show " + id) },
 		errors: func(id string) string { return s.commandLine("imports errors " + id) },
+		changes: func(id string, plan bool) string {
+			words := "imports changes " + id
+			if plan {
+				words += " --plan"
+			}
+			return s.commandLine(words)
+		},
+		command: s.commandLine,
 	}
 }
 

@@ -4,28 +4,49 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"tallyman/internal/catalog"
 )
 
-// tallyErrors is how many errors a tally shows.
+// tallyErrors is how many errors, or reasons to hold a row, a tally shows.
 const tallyErrors = 5
 
 // conclude shows how an import ended, as a tally for people and with asJSON the
-// REST door's object as the last line, and returns its exit code as an error.
+// REST door's object as the last line, and returns its exit code as an error. An
+// import that rests with a plan is shown as that.
 func (p *program) conclude(ctx context.Context, d desk, v view, how reporting) error {
+	switch {
+	case v.planned() && v.NeedsConfirmation && !how.plan:
+		return p.concludeStopped(ctx, d, v, how)
+	case v.planned():
+		return p.concludePlan(ctx, d, v, how)
+	}
 	if !how.quiet {
 		p.tally(ctx, d, v, how.people(p))
 	}
 	if how.json {
 		fmt.Fprintf(p.stdout, "%s\n", v.object)
 	}
+	if how.plan {
+		return v.planExit()
+	}
 	return v.exitError()
 }
 
 // reporting says how much a command that follows an import tells, and to whom.
-type reporting struct{ json, quiet bool }
+type reporting struct {
+	json, quiet bool
+	// plan says that a plan was asked for, and changes how many of its changes are
+	// shown.
+	plan    bool
+	changes int
+	// ask says that a person is there to be asked.
+	ask bool
+}
 
 // people is the stream for words for people: with --json stdout is for the
 // program that reads it.
@@ -38,30 +59,62 @@ func (r reporting) people(p *program) io.Writer {
 
 func (p *program) tally(ctx context.Context, d desk, v view, w io.Writer) {
 	fmt.Fprintf(w, "%s (%s): %s\n", v.SourceName, v.ID, v.headline())
-	for _, line := range v.counts() {
-		fmt.Fprintf(w, "  %-10s %12s\n", line.name, number(line.rows))
-	}
-	if took := v.took(p.now()); took > 0 && v.ProcessedRows > 0 {
+	printCounts(w, v.counts())
+	if took := v.took(p.now()); took > 0 && v.ProcessedRows > 0 && v.timed() {
 		fmt.Fprintf(w, "  %-10s %12s\n", "time", took.Round(time.Millisecond))
-		fmt.Fprintf(w, "  %-10s %12s rows/s\n", "rate", number(int64(float64(v.ProcessedRows)/took.Seconds())))
+		if v.Round == 0 {
+			fmt.Fprintf(w, "  %-10s %12s rows/s\n", "rate", number(int64(float64(v.ProcessedRows)/took.Seconds())))
+		}
 	}
-	if v.ErrorRows > 0 {
-		p.firstErrors(ctx, d, v, w)
+	for _, line := range v.notes() {
+		fmt.Fprintln(w, line)
+	}
+	p.firstProblems(ctx, d, v, w)
+	if v.State == "rolled_back" {
+		// What went wrong before anything was written stands in the plan alone.
+		if err := p.tellCauses(ctx, d, v, w); err != nil {
+			fmt.Fprintf(w, "The errors cannot be shown: %v\n", err)
+		}
 	}
 }
 
 // headline says in a few words how the import stands.
 func (v *view) headline() string {
 	switch {
-	case v.State == "done" && v.ErrorRows == 0:
-		return "complete"
 	case v.State == "done":
-		return "complete, with errors in " + counted(v.ErrorRows, "row")
+		return v.ending()
+	case v.planned():
+		return "planned; nothing of it is written yet"
 	case v.Message != "":
-		return v.State + ": " + v.Message
+		return stateWords(v.State) + ": " + v.Message
 	}
-	return v.State
+	return stateWords(v.State)
 }
+
+// ending says how an import came out whose rows all have their outcomes.
+func (v *view) ending() string {
+	var but []string
+	if v.ErrorRows > 0 {
+		but = append(but, "errors in "+counted(v.ErrorRows, "row"))
+	}
+	if v.HeldRows > 0 && !v.undo() {
+		but = append(but, counted(v.HeldRows, "row")+" held")
+	}
+	text := "complete"
+	if v.undo() {
+		text = counted(v.RevertedRows, "row") + " reverted"
+		if v.HeldRows > 0 {
+			text += ", " + number(v.HeldRows) + " kept"
+		}
+	}
+	if len(but) > 0 {
+		text += ", with " + strings.Join(but, " and ")
+	}
+	return text
+}
+
+// stateWords is a state's name for people.
+func stateWords(state string) string { return strings.ReplaceAll(state, "_", " ") }
 
 // count is one line of a tally.
 type count struct {
@@ -69,20 +122,59 @@ type count struct {
 	rows int64
 }
 
+// some are those of the counts that count anything.
+func some(counts ...count) []count {
+	return slices.DeleteFunc(counts, func(c count) bool { return c.rows <= 0 })
+}
+
+func printCounts(w io.Writer, counts []count) {
+	for _, c := range counts {
+		fmt.Fprintf(w, "  %-10s %12s\n", c.name, number(c.rows))
+	}
+}
+
 // counts are the lines of a tally: the usual ones always, others only where
-// there is something to count.
+// there is something to count. Those of a plan are of what would be.
 func (v *view) counts() []count {
+	if v.planned() {
+		return v.planLines(summary{})
+	}
+	rest := count{"not done", v.total() - v.ProcessedRows}
+	if v.undo() {
+		lines := []count{{"total", v.total()}, {"reverted", v.RevertedRows}, {"kept", v.HeldRows}, {"failed", v.ErrorRows}}
+		return append(lines, some(count{"as before", v.UnchangedRows}, rest)...)
+	}
 	lines := []count{
-		{"total", v.TotalRows}, {"created", v.CreatedRows}, {"updated", v.UpdatedRows},
+		{"total", v.total()}, {"created", v.CreatedRows}, {"updated", v.UpdatedRows},
 		{"unchanged", v.UnchangedRows}, {"failed", v.ErrorRows}, {"skipped", v.SkippedRows}, {"warnings", v.WarningRows},
 	}
-	for _, c := range []count{{"deleted", v.DeletedRows}, {"held", v.HeldRows}, {"not done", v.TotalRows - v.ProcessedRows}} {
-		if c.rows > 0 {
-			lines = append(lines, c)
+	return append(lines, some(count{"deleted", v.DeletedRows}, count{"held", v.HeldRows}, rest)...)
+}
+
+// notes are what else is to be known of an import: what it has to do with others,
+// and what its plan ran into.
+func (v *view) notes() []string {
+	var lines []string
+	add := func(when bool, format string, args ...any) {
+		if when {
+			lines = append(lines, fmt.Sprintf(format, args...))
 		}
+	}
+	add(v.undo(), "Takes back: %s", v.UndoOf)
+	add(v.UndoneBy != "", "Its undo: %s", v.UndoneBy)
+	add(v.DuplicateOf != "", "The same content was imported before: %s", v.DuplicateOf)
+	if v.planned() {
+		for _, t := range v.Findings {
+			add(true, "Guard rail: %s", t.Message)
+		}
+		add(v.Stale != "", "%s", v.Stale)
 	}
 	return lines
 }
+
+// timed reports whether how long the import took says anything: one that waited
+// with its plan, or ran again later, did so for reasons of its own.
+func (v *view) timed() bool { return v.followed || v.Plan == nil && v.Round == 0 }
 
 // took is how long the import has been at work.
 func (v *view) took(now time.Time) time.Duration {
@@ -99,16 +191,33 @@ func (v *view) took(now time.Time) time.Duration {
 	return now.Sub(*begin)
 }
 
-func (p *program) firstErrors(ctx context.Context, d desk, v view, w io.Writer) {
-	errs, err := d.errors(ctx, v.ID, tallyErrors)
-	if err != nil {
-		fmt.Fprintf(w, "The errors cannot be shown: %v\n", err)
+// firstProblems shows the first rows that failed, and the first that were held or
+// kept: why a row is left as it is stands in a warning.
+func (p *program) firstProblems(ctx context.Context, d desk, v view, w io.Writer) {
+	if v.ErrorRows > 0 && p.showProblems(ctx, d, v, problemFilter{}, w) {
+		fmt.Fprintf(w, "See all errors: %s\n", d.see().errors(v.ID))
+	}
+	if v.HeldRows == 0 {
 		return
 	}
-	for _, e := range errs {
-		fmt.Fprintf(w, "  row %d: %s\n", e.Row, e.words())
+	held := problemFilter{warnings: true, code: catalog.CodeMovedSincePlan}
+	if v.undo() {
+		held.code = "" // it has no others
 	}
-	fmt.Fprintf(w, "See all errors: %s\n", d.seeErrors(v.ID))
+	p.showProblems(ctx, d, v, held, w)
+}
+
+// showProblems reports whether there was any.
+func (p *program) showProblems(ctx context.Context, d desk, v view, f problemFilter, w io.Writer) bool {
+	found, err := d.problems(ctx, v.ID, f, tallyErrors)
+	if err != nil {
+		fmt.Fprintf(w, "The errors cannot be shown: %v\n", err)
+		return false
+	}
+	for i := range found {
+		fmt.Fprintf(w, "  row %d: %s\n", found[i].Row, found[i].words())
+	}
+	return len(found) > 0
 }
 
 // words says what is wrong, where, and with what value.

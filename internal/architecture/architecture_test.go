@@ -163,7 +163,7 @@ func TestOffence(t *testing.T) {
 		{"tallyman/cmd/tallyman", "tallyman/internal/server/rest", true},
 		{"tallyman/internal/server/rest", "tallyman/internal/importer", true},
 		{"tallyman/internal/server/rest", "tallyman/internal/server", true},
-		{"tallyman/internal/server/rest", "tallyman/internal/export/safecsv", true},
+		{"tallyman/internal/server/rest", "tallyman/internal/tabular/safecsv", true},
 		{"tallyman/internal/importer", "tallyman/internal/importer/keyset", true},
 		{"tallyman/internal/store/sqlite", "tallyman/internal/ledger", true},
 		{"tallyman/internal/store/sqlite", "database/sql", true},

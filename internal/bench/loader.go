@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"tallyman/internal/bench/program"
 )
 
 // loader is the limit: a database of its own, with nothing in it but a table
@@ -23,7 +25,7 @@ type loader struct {
 const durability = "PRAGMA journal_mode = WAL;\nPRAGMA synchronous = NORMAL;\n"
 
 // load makes the table and loads every row of the catalog into it.
-func (l *loader) load(ctx context.Context, c *catalog) (time.Duration, error) {
+func (l *loader) load(ctx context.Context, c *program.Program) (time.Duration, error) {
 	if err := l.makeTable(ctx, c); err != nil {
 		return 0, err
 	}
@@ -31,17 +33,17 @@ func (l *loader) load(ctx context.Context, c *catalog) (time.Duration, error) {
 		return 0, err
 	}
 	defer os.Remove(l.rows)
-	u, err := shell(ctx, l.database, durability+fmt.Sprintf(".mode csv\n.import '%s' item\n", l.rows))
+	u, err := program.Shell(ctx, l.database, durability+fmt.Sprintf(".mode csv\n.import '%s' item\n", l.rows))
 	if err != nil {
 		return 0, err
 	}
-	return u.wall, l.same(ctx, c)
+	return u.Wall, l.same(ctx, c)
 }
 
 // upsert loads the rows that the catalog's last import wrote, or with all set
 // those that it was about (all of them: a feed names every product), by way of
 // a temporary table.
-func (l *loader) upsert(ctx context.Context, c *catalog, all bool) (time.Duration, error) {
+func (l *loader) upsert(ctx context.Context, c *program.Program, all bool) (time.Duration, error) {
 	where := "WHERE import_no = (SELECT max(no) FROM import)"
 	if all {
 		where = ""
@@ -57,7 +59,7 @@ func (l *loader) upsert(ctx context.Context, c *catalog, all bool) (time.Duratio
 	// The key of the row is the table's own affair, so it is left out; any other
 	// conflict is with the row that is to be updated.
 	names := strings.Join(l.columns[1:], ", ")
-	u, err := shell(ctx, l.database, durability+fmt.Sprintf(`CREATE TEMP TABLE fresh AS SELECT * FROM item WHERE false;
+	u, err := program.Shell(ctx, l.database, durability+fmt.Sprintf(`CREATE TEMP TABLE fresh AS SELECT * FROM item WHERE false;
 .mode csv
 .import '%s' fresh
 INSERT INTO item (%s) SELECT %s FROM fresh WHERE true ON CONFLICT DO UPDATE SET %s;
@@ -65,12 +67,12 @@ INSERT INTO item (%s) SELECT %s FROM fresh WHERE true ON CONFLICT DO UPDATE SET 
 	if err != nil {
 		return 0, err
 	}
-	return u.wall, l.same(ctx, c)
+	return u.Wall, l.same(ctx, c)
 }
 
 // dump writes our items, in the order in which they lie in the table.
-func (l *loader) dump(ctx context.Context, c *catalog, where string) error {
-	_, err := shell(ctx, c.database(), fmt.Sprintf(".mode csv\n.output '%s'\nSELECT * FROM item %s ORDER BY nid;\n", l.rows, where))
+func (l *loader) dump(ctx context.Context, c *program.Program, where string) error {
+	_, err := program.Shell(ctx, c.Database(), fmt.Sprintf(".mode csv\n.output '%s'\nSELECT * FROM item %s ORDER BY nid;\n", l.rows, where))
 	return err
 }
 
@@ -79,17 +81,17 @@ func (l *loader) dump(ctx context.Context, c *catalog, where string) error {
 // A CSV file has no NULL: the shell reads an empty cell as an empty text. So
 // indexes that leave out NULLs leave out empty texts here, and hold the same
 // rows.
-func (l *loader) makeTable(ctx context.Context, c *catalog) error {
-	u, err := shell(ctx, c.database(), "SELECT sql || ';' FROM sqlite_master WHERE tbl_name = 'item' AND sql IS NOT NULL ORDER BY type DESC, name;\n")
+func (l *loader) makeTable(ctx context.Context, c *program.Program) error {
+	u, err := program.Shell(ctx, c.Database(), "SELECT sql || ';' FROM sqlite_master WHERE tbl_name = 'item' AND sql IS NOT NULL ORDER BY type DESC, name;\n")
 	if err != nil {
 		return err
 	}
-	schema, indexes, ok := strings.Cut(string(u.stdout), "CREATE UNIQUE INDEX")
+	schema, indexes, ok := strings.Cut(string(u.Stdout), "CREATE UNIQUE INDEX")
 	if !ok {
-		return fmt.Errorf("the item table has no unique index:\n%s", u.stdout)
+		return fmt.Errorf("the item table has no unique index:\n%s", u.Stdout)
 	}
 	indexes = strings.ReplaceAll("CREATE UNIQUE INDEX"+indexes, "IS NOT NULL", "<> ''")
-	if _, err := shell(ctx, l.database, durability+schema+indexes); err != nil {
+	if _, err := program.Shell(ctx, l.database, durability+schema+indexes); err != nil {
 		return err
 	}
 	l.columns, err = l.list(ctx, "SELECT name FROM pragma_table_info('item');")
@@ -102,24 +104,24 @@ func (l *loader) makeTable(ctx context.Context, c *catalog) error {
 }
 
 func (l *loader) list(ctx context.Context, query string) ([]string, error) {
-	u, err := shell(ctx, l.database, query)
-	return strings.Fields(string(u.stdout)), err
+	u, err := program.Shell(ctx, l.database, query)
+	return strings.Fields(string(u.Stdout)), err
 }
 
 // same checks that the loader's table and ours hold the same documents: the two
 // did the same work.
-func (l *loader) same(ctx context.Context, c *catalog) error {
+func (l *loader) same(ctx context.Context, c *program.Program) error {
 	const query = "SELECT count(*), sum(length(CAST(doc AS BLOB))), sum(version), sum(hash % 1000003) FROM item;"
-	ours, err := shell(ctx, c.database(), query)
+	ours, err := program.Shell(ctx, c.Database(), query)
 	if err != nil {
 		return err
 	}
-	theirs, err := shell(ctx, l.database, query)
+	theirs, err := program.Shell(ctx, l.database, query)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(ours.stdout, theirs.stdout) {
-		return fmt.Errorf("the loader's table differs from ours: %s and %s", bytes.TrimSpace(theirs.stdout), bytes.TrimSpace(ours.stdout))
+	if !bytes.Equal(ours.Stdout, theirs.Stdout) {
+		return fmt.Errorf("the loader's table differs from ours: %s and %s", bytes.TrimSpace(theirs.Stdout), bytes.TrimSpace(ours.Stdout))
 	}
 	return nil
 }

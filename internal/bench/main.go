@@ -1,29 +1,31 @@
 // Command bench measures imports against the limit: what the sqlite3 shell's
 // .import does with the same final rows, into a table of the same columns and
-// indexes as our items, in the same run and in turn with ours.
+// indexes as our items, in the same run and in turn with ours. What a plan and an
+// undo take, it measures against the import itself.
 //
 // It builds the program, writes catalogs (package catalogen), runs whole
-// processes, and prints rows a second of both, their ratio, peak memory and
-// the database's size. Numbers of one machine mean little; ratios of medians
-// are what to quote. An import that does not end with the counts it should have
-// is an error: speed without them is worth nothing.
+// processes (package program), and prints rows a second of both, their ratio,
+// peak memory and the database's size. Numbers of one machine mean little; ratios
+// of medians are what to quote. An import that does not end with the counts it
+// should have is an error: speed without them is worth nothing.
 //
 // What does not belong here: assertions about time. Nothing fails for being slow.
+// What must hold whatever the size is held by the commands below this folder.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"tallyman/internal/bench/program"
 )
 
 func main() {
@@ -82,16 +84,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	// The program's database is read with the shell too, so it is needed either way.
-	if _, err := exec.LookPath("sqlite3"); err != nil {
-		return errors.New("the sqlite3 shell is missing; install the package sqlite3")
+	if err := program.NeedShell(); err != nil {
+		return err
 	}
 	if o.dir, err = os.MkdirTemp(o.dir, "tallyman-bench-"); err != nil {
 		return err
 	}
 	defer os.RemoveAll(o.dir)
 	if o.binary == "" {
-		o.binary = filepath.Join(o.dir, "tallyman")
-		if _, err := execute(ctx, nil, "go", "build", "-o", o.binary, "tallyman/cmd/tallyman"); err != nil {
+		if o.binary, err = program.Build(ctx, o.dir); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,7 @@ func (d *decider) apply(c *Change, doc Doc) (after Doc, changes []FieldChange, o
 	for i := range c.Ops {
 		op := &c.Ops[i]
 		for more && name < op.Field.Name {
-			m.keep(name, token)
+			m.w.entry(name, token)
 			name, token, next, more = doc.next(next)
 		}
 		old := ""
@@ -32,7 +32,7 @@ func (d *decider) apply(c *Change, doc Doc) (after Doc, changes []FieldChange, o
 		m.op(op, old)
 	}
 	for more {
-		m.keep(name, token)
+		m.w.entry(name, token)
 		name, token, next, more = doc.next(next)
 	}
 	m.fill("")
@@ -56,11 +56,6 @@ type merger struct {
 	// defaults are the properties that a new item must have or be given, of
 	// those not yet passed in the order of names.
 	defaults []*Property
-}
-
-func (m *merger) keep(name, token string) {
-	m.w.name(name)
-	m.w.b = append(m.w.b, token...)
 }
 
 // op does one operation on a field whose token was old.

@@ -1,5 +1,7 @@
 package catalog
 
+import "time"
+
 // Mode says what an import may do to the catalog.
 type Mode uint8
 
@@ -60,6 +62,12 @@ type Change struct {
 	Ops []Op
 	// Delete asks for the item to go; Ops is then empty.
 	Delete bool
+	// Undo asks for one write of an import to be taken back; Ops is then empty and
+	// the only key is the item's id.
+	Undo *Undo
+	// AtVersion asks that the item still has this version; 0 does not. An item
+	// that has moved is an error (version_conflict).
+	AtVersion int64
 	// Staged changes the working document alone, to go live when published.
 	Staged bool
 	// GTINShared says that the source's numbers do not identify items.
@@ -70,6 +78,32 @@ type Change struct {
 	// Hash is the hash of the resolved change (see Hasher), or 0 when it may
 	// not be used to tell an unchanged row unread.
 	Hash int64
+}
+
+// KeysSet calls fn with every key beside the id that the change may give its
+// item, in canonical form, so that their owners can be looked up. A trade item
+// number that does not identify is left out: it has no owner.
+func (c *Change) KeysSet(fn func(Key)) {
+	shared := c.GTINShared || c.Undo != nil && c.Undo.GTINShared
+	give := func(k Key) {
+		if k.Field != KeyGTIN || !shared {
+			fn(k)
+		}
+	}
+	for i := range c.Ops {
+		if k, ok := KeySetBy(&c.Ops[i]); ok {
+			give(k)
+		}
+	}
+	if c.Undo == nil {
+		return
+	}
+	for i := range c.Undo.Changes {
+		if k, ok := keyOfToken(c.Undo.Changes[i].Field, c.Undo.Changes[i].Old); ok {
+			give(k)
+		}
+	}
+	c.Undo.Doc.eachKey(give)
 }
 
 // Row is a record's place in the file and what is known of it before anything
@@ -94,4 +128,50 @@ type Row struct {
 type Group struct {
 	Rows    []Row
 	Changes []Change
+	// Planned is what the plan showed of each row, where there is one to keep to;
+	// else nil.
+	Planned []Planned
+}
+
+// Planned is what a plan showed of one row.
+type Planned struct {
+	Outcome Outcome
+	// Problems are those of a row that failed in the plan: it fails again, as the
+	// plan showed.
+	Problems []Problem
+	Writes   []PlannedWrite
+}
+
+// PlannedWrite is what a plan showed of one item.
+type PlannedWrite struct {
+	ItemID  string // "" for an item to be created
+	Outcome Outcome
+	// Version is the item's before the write; 0 for one to be created.
+	Version int64
+	Changes []FieldChange
+}
+
+// Undo is one write of an import that is to be taken back: what it was, and what
+// the item was before it.
+type Undo struct {
+	// ImportNo and Row made the write; Outcome is what it did: Created, Updated or
+	// Deleted.
+	ImportNo int64
+	Row      int64
+	Outcome  Outcome
+	// Changes are the fields that an update changed, sorted.
+	Changes []FieldChange
+	// Of the item before: its version and hash, and for a deleted one the document
+	// and what else makes it whole.
+	Version    int64
+	Hash       int64
+	Doc        Doc
+	Live       Live
+	GTINShared bool
+	CreatedAt  time.Time
+	CreatedNo  int64
+	// LiveChanged says that the write moved what the storefront sees.
+	LiveChanged bool
+	// Force takes back even what others have changed since.
+	Force bool
 }

@@ -28,6 +28,9 @@ type Facts struct {
 	Heading func(field string) string
 	// ImportNo names the import that decides.
 	ImportNo int64
+	// Writer words who made a write, for messages to people: "import imp_… (a.csv)".
+	// nil names the import's number alone.
+	Writer func(importNo int64) string
 	// InFileOrder says that rows of one file may write one item repeatedly, in
 	// the order of the file. Otherwise a later row that reaches an item which an
 	// earlier row of the same import wrote is an error.
@@ -60,6 +63,9 @@ type Write struct {
 type Decisions struct {
 	Rows   []RowDecision
 	Writes []Write
+	// Held are the writes of rows that were held: what they would have done. They
+	// are shown and never stored.
+	Held []Write
 	// scratch is where documents are written before they are kept.
 	scratch []byte
 }
@@ -68,7 +74,8 @@ type Decisions struct {
 func (d *Decisions) Reset() {
 	clear(d.Rows)
 	clear(d.Writes)
-	d.Rows, d.Writes = d.Rows[:0], d.Writes[:0]
+	clear(d.Held)
+	d.Rows, d.Writes, d.Held = d.Rows[:0], d.Writes[:0], d.Held[:0]
 }
 
 // Decide decides one group against the world: it appends one RowDecision for
@@ -77,7 +84,8 @@ func (d *Decisions) Reset() {
 // writes visible in the world before it decides the next group.
 //
 // All semantics live here: match keys and modes, the operations on fields,
-// required and default properties, taken keys, what goes live. Plan, import,
+// required and default properties, taken keys, what goes live, what an undo
+// takes back, and whether a row still does what its plan showed. Plan, import,
 // retry and undo all call it.
 func Decide(g *Group, w World, f *Facts, out *Decisions) {
 	d := decider{g: g, w: w, f: f, out: out, first: len(out.Rows), write0: len(out.Writes)}
@@ -92,6 +100,9 @@ func Decide(g *Group, w World, f *Facts, out *Decisions) {
 		d.change(i)
 	}
 	d.settle()
+	if g.Planned != nil {
+		d.keepToPlan()
+	}
 }
 
 // decider is the state of one Decide call.
@@ -124,6 +135,12 @@ func (d *decider) change(i int) {
 		return
 	}
 	item, ok := d.match(c)
+	if ok && c.Undo != nil {
+		if !d.undo(c, item) {
+			d.markFailed(i)
+		}
+		return
+	}
 	if ok {
 		ok = d.allowed(c, item)
 	}
@@ -155,7 +172,7 @@ func (d *decider) match(c *Change) (*Item, bool) {
 	return nil, true
 }
 
-// allowed checks the mode against what was found.
+// allowed checks the mode, and the version asked for, against what was found.
 func (d *decider) allowed(c *Change, item *Item) bool {
 	switch {
 	case item == nil && (c.Mode == Update || c.Delete):
@@ -165,6 +182,10 @@ func (d *decider) allowed(c *Change, item *Item) bool {
 	case item != nil && c.Mode == Create:
 		k := matchedKey(c, item)
 		d.fail(c, existingCode(k.Field), k, "A %s with %s %s is already in the catalog; import in a mode that updates, or remove the row.", c.Kind, k.Field.Label(), k.Shown())
+		return false
+	case item != nil && c.AtVersion != 0 && item.Version != c.AtVersion:
+		d.problem(c, Problem{Code: CodeVersionConflict, Severity: Error,
+			Message: fmt.Sprintf("The %s has changed since it was read (version %d now, %d then); read it again.", c.Kind, item.Version, c.AtVersion)})
 		return false
 	case item != nil && item.ImportNo == d.f.ImportNo && item.Row != d.row(c).Row.Number && !d.f.InFileOrder && !d.ownGroup(item):
 		k := matchedKey(c, item)
@@ -214,8 +235,7 @@ func (d *decider) write(c *Change, item *Item) bool {
 	r := d.row(c)
 	if c.Delete {
 		r.ItemID = item.ID
-		d.out.Writes = append(d.out.Writes, Write{Outcome: Deleted, Row: r.Row.Number, Before: item,
-			After: Item{ID: item.ID, Kind: item.Kind}})
+		d.delete(r, item)
 		r.Outcome = r.Outcome.Join(Deleted)
 		return true
 	}
@@ -253,9 +273,14 @@ func (d *decider) write(c *Change, item *Item) bool {
 	return true
 }
 
+func (d *decider) delete(r *RowDecision, item *Item) {
+	d.out.Writes = append(d.out.Writes, Write{Outcome: Deleted, Row: r.Row.Number, Before: item,
+		After: Item{ID: item.ID, Kind: item.Kind}})
+}
+
 func (d *decider) create(c *Change, doc Doc) bool {
 	r := d.row(c)
-	after := Item{Kind: c.Kind, Doc: doc, Version: 1, GTINShared: c.GTINShared, CreatedAt: d.f.Now}
+	after := Item{Kind: c.Kind, Doc: doc, Version: 1, GTINShared: c.GTINShared, CreatedAt: d.f.Now, CreatedNo: d.f.ImportNo}
 	for _, k := range c.Keys {
 		if k.Field == KeyID {
 			after.ID = k.Value
@@ -324,8 +349,12 @@ func (d *decider) keysFree(c *Change, after, before *Item) bool {
 			if before != nil && other.ID == before.ID {
 				continue
 			}
-			d.fail(c, takenCode(f), Key{f, v}, "%s %s already belongs to another %s (%s); correct the value, or identify the row by that %s's own key.",
-				f.Label(), Key{f, v}.Shown(), c.Kind, describe(other), c.Kind)
+			advice := fmt.Sprintf("correct the value, or identify the row by that %s's own key", c.Kind)
+			if c.Undo != nil {
+				advice = fmt.Sprintf("give that %s another %s, then undo again", c.Kind, f.Label())
+			}
+			d.fail(c, takenCode(f), Key{f, v}, "%s %s already belongs to another %s (%s); %s.",
+				f.Label(), Key{f, v}.Shown(), c.Kind, describe(other), advice)
 			free = false
 		}
 	}
@@ -339,10 +368,15 @@ func (d *decider) settle() {
 	if d.failed == 0 && len(d.g.Rows) == 1 {
 		return
 	}
+	d.keepWrites(func(w *Write) bool { return d.decided(w.Row).Outcome != Failed })
+}
+
+// keepWrites takes the group's writes that keep says no to out of the decisions.
+func (d *decider) keepWrites(keep func(*Write) bool) {
 	kept := d.out.Writes[:d.write0]
-	for _, w := range d.out.Writes[d.write0:] {
-		if !d.rowFailed(w.Row) {
-			kept = append(kept, w)
+	for i := d.write0; i < len(d.out.Writes); i++ {
+		if keep(&d.out.Writes[i]) {
+			kept = append(kept, d.out.Writes[i])
 		}
 	}
 	clear(d.out.Writes[len(kept):])
@@ -369,13 +403,13 @@ func (d *decider) resolveRest() {
 	}
 }
 
-func (d *decider) rowFailed(number int64) bool {
-	for i := d.first; i < len(d.out.Rows); i++ {
-		if d.out.Rows[i].Row.Number == number {
-			return d.out.Rows[i].Outcome == Failed
-		}
+// decided returns the group's row with this number.
+func (d *decider) decided(number int64) *RowDecision {
+	i := d.first
+	for d.out.Rows[i].Row.Number != number {
+		i++
 	}
-	return false
+	return &d.out.Rows[i]
 }
 
 func (d *decider) markFailed(i int) {
@@ -482,11 +516,13 @@ func describe(it *Item) string {
 }
 
 // Shorten cuts an offending value to MaxProblemValue bytes, on a rune border.
-func Shorten(s string) string {
-	if len(s) <= MaxProblemValue {
+func Shorten(s string) string { return shortenTo(s, MaxProblemValue) }
+
+func shortenTo(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	cut := MaxProblemValue - len("…")
+	cut := most - len("…")
 	for cut > 0 && s[cut]&0xC0 == 0x80 {
 		cut--
 	}

@@ -393,6 +393,7 @@ func TestHashSumTellsChangesApart(t *testing.T) {
 		"append": change(sku("A"), op(f, catalog.OpAppend, "tags", "a")),
 		"create": mode(catalog.Create, base),
 		"delete": {Kind: catalog.KindProduct, Keys: sku("A"), Delete: true},
+		"undo":   {Kind: catalog.KindProduct, Keys: id("1"), Undo: &catalog.Undo{Outcome: catalog.Created}},
 	} {
 		if h.Sum(&c) != 0 {
 			t.Errorf("%s: may not be told unchanged unread, but has a hash", name)

@@ -116,6 +116,11 @@ func (w *docWriter) name(n string) {
 	w.b = append(w.b, '"', ':')
 }
 
+func (w *docWriter) entry(name, token string) {
+	w.name(name)
+	w.b = append(w.b, token...)
+}
+
 func (w *docWriter) doc() Doc {
 	if len(w.b) == 0 {
 		return "{}"
@@ -124,28 +129,48 @@ func (w *docWriter) doc() Doc {
 	return Doc(w.b)
 }
 
+// Apply returns the document with the given changes made: each field gets its
+// New token. changes must be sorted by field.
+func (d Doc) Apply(changes []FieldChange) Doc {
+	var w docWriter
+	w.patch(d, changes, func(c *FieldChange) string { return c.New })
+	return w.doc()
+}
+
 // Revert returns the document with the given changes taken back: each field
 // gets its Old token again. changes must be sorted by field.
 func (d Doc) Revert(changes []FieldChange) Doc {
 	var w docWriter
-	i, c := 1, 0
-	name, token, after, ok := d.next(i)
-	for ok || c < len(changes) {
-		switch {
-		case c == len(changes) || ok && name < changes[c].Field:
-			w.name(name)
-			w.b = append(w.b, token...)
-			name, token, after, ok = d.next(after)
-		default:
-			if changes[c].Old != "" {
-				w.name(changes[c].Field)
-				w.b = append(w.b, changes[c].Old...)
-			}
-			if ok && name == changes[c].Field {
-				name, token, after, ok = d.next(after)
-			}
-			c++
-		}
-	}
+	w.patch(d, changes, func(c *FieldChange) string { return c.Old })
 	return w.doc()
+}
+
+// patch writes the document with other tokens for the fields of changes, which
+// are sorted; "" leaves a field out.
+func (w *docWriter) patch(d Doc, changes []FieldChange, token func(*FieldChange) string) {
+	name, old, after, ok := d.next(1)
+	for c := 0; ok || c < len(changes); {
+		if c == len(changes) || ok && name < changes[c].Field {
+			w.entry(name, old)
+			name, old, after, ok = d.next(after)
+			continue
+		}
+		if t := token(&changes[c]); t != "" {
+			w.entry(changes[c].Field, t)
+		}
+		if ok && name == changes[c].Field {
+			name, old, after, ok = d.next(after)
+		}
+		c++
+	}
+}
+
+// eachKey calls f with every key that the document holds, in canonical form.
+func (d Doc) eachKey(f func(Key)) {
+	d.Each(func(name, token string) bool {
+		if key, ok := keyOfToken(name, token); ok {
+			f(key)
+		}
+		return true
+	})
 }

@@ -81,7 +81,7 @@ func checkCanonical(t *rapid.T, d Doc) {
 }
 
 // A document stays canonical JSON whatever is done to it, the changes that are
-// reported are the difference, and Revert takes them back.
+// reported are the difference, Revert takes them back and Apply makes them again.
 func TestDocApplyAndRevert(t *testing.T) {
 	schema := NewSchema(1, nil)
 	rapid.Check(t, func(t *rapid.T) {
@@ -96,6 +96,9 @@ func TestDocApplyAndRevert(t *testing.T) {
 			checkChanges(t, doc, after, changes)
 			if back := after.Revert(changes); back != doc {
 				t.Fatalf("%s, changed by %v, is taken back to %s", doc, changes, back)
+			}
+			if again := doc.Apply(changes); again != after {
+				t.Fatalf("%s, changed by %v, is %s and not %s", doc, changes, after, again)
 			}
 			doc = after
 		}
@@ -133,4 +136,28 @@ func TestDocKeepsText(t *testing.T) {
 			t.Fatalf("put in %q, read %q and %q", list, got, d.Text("title"))
 		}
 	})
+}
+
+// The keys that a document holds are those its properties have, in the form in
+// which they are looked up.
+func TestDocKeys(t *testing.T) {
+	for doc, want := range map[Doc][]Key{
+		`{}`: nil,
+		`{"ean":"4006381333931","external_ref":"r/1","sku":"A\"1","slug":"a","title":"sku"}`: {
+			{KeyGTIN, "04006381333931"}, {KeyRef, "r/1"}, {KeySKU, `A"1`}, {KeySlug, "a"}},
+		`{"attributes.sku":"x","sku":"","title@fr":"y"}`: nil,
+	} {
+		var got []Key
+		doc.eachKey(func(k Key) { got = append(got, k) })
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", doc, diff)
+		}
+		it := Item{SKU: "old", GTIN: "old", Ref: "old", Slug: "old", Doc: doc}
+		it.readKeys()
+		for _, f := range []KeyField{KeySKU, KeyGTIN, KeyRef, KeySlug} {
+			if i := slices.IndexFunc(want, func(k Key) bool { return k.Field == f }); i < 0 && it.Get(f) != "" || i >= 0 && it.Get(f) != want[i].Value {
+				t.Errorf("%s: the item's %s is %q", doc, f, it.Get(f))
+			}
+		}
+	}
 }

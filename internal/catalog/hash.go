@@ -16,13 +16,13 @@ type Hasher struct {
 
 // Sum returns the hash of a resolved change: its kind, keys and operations and
 // the hasher's seed, but not its mode. It is 0, "do not use", for changes that
-// cannot be told unchanged unread: a mode without updates, a deletion, or an
-// operation that is not idempotent.
+// cannot be told unchanged unread: a mode without updates, a deletion, an undo,
+// one that asks for a version, or an operation that is not idempotent.
 //
 // 64 bits suffice: a hash is only ever compared with the one hash that the item
 // carries, so a false match takes 2^64 comparisons, not 2^32 items.
 func (h *Hasher) Sum(c *Change) int64 {
-	if c.Mode == Create || c.Delete {
+	if c.Mode == Create || c.Delete || c.Undo != nil || c.AtVersion != 0 {
 		return 0
 	}
 	b := append(h.buf[:0], h.Seed...)

@@ -32,6 +32,8 @@ type Item struct {
 	ImportNo int64
 	Row      int64
 
+	// CreatedNo names the import that created the item; its feed owns it.
+	CreatedNo int64
 	CreatedAt time.Time
 	UpdatedAt time.Time
 
@@ -133,20 +135,27 @@ func (it *Item) takeKeys(ops []Op) {
 		if f == 0 {
 			continue
 		}
-		value := ""
-		if key, ok := KeySetBy(op); ok {
-			value = key.Value
-		}
-		switch f {
-		case KeySKU:
-			it.SKU = value
-		case KeyGTIN:
-			it.GTIN = value
-		case KeyRef:
-			it.Ref = value
-		case KeySlug:
-			it.Slug = value
-		}
+		key, _ := KeySetBy(op)
+		it.setKey(Key{f, key.Value})
+	}
+}
+
+// readKeys sets the key fields to what the document holds.
+func (it *Item) readKeys() {
+	it.SKU, it.GTIN, it.Ref, it.Slug = "", "", "", ""
+	it.Doc.eachKey(it.setKey)
+}
+
+func (it *Item) setKey(k Key) {
+	switch k.Field {
+	case KeySKU:
+		it.SKU = k.Value
+	case KeyGTIN:
+		it.GTIN = k.Value
+	case KeyRef:
+		it.Ref = k.Value
+	case KeySlug:
+		it.Slug = k.Value
 	}
 }
 
@@ -176,12 +185,28 @@ func KeyOfProperty(name string) KeyField {
 // KeySetBy returns the key that an operation gives its item, in canonical form,
 // and whether it gives one.
 func KeySetBy(op *Op) (Key, bool) {
-	f := keyFieldOf(op.Field)
+	if op.Kind != OpSet {
+		return Key{}, false
+	}
+	return canonicalKey(keyFieldOf(op.Field), op.Value.Text)
+}
+
+// keyOfToken returns the key that a document's field holds, in canonical form,
+// and whether it holds one.
+func keyOfToken(field, token string) (Key, bool) {
+	f := KeyOfProperty(field)
+	if f == 0 {
+		return Key{}, false
+	}
+	return canonicalKey(f, Unquote(token))
+}
+
+func canonicalKey(f KeyField, text string) (Key, bool) {
 	switch {
-	case f == 0 || op.Kind != OpSet || op.Value.Text == "":
+	case f == 0 || text == "":
 		return Key{}, false
 	case f == KeyGTIN:
-		return Key{f, GTINKey(op.Value.Text)}, true
+		return Key{f, GTINKey(text)}, true
 	}
-	return Key{f, op.Value.Text}, true
+	return Key{f, text}, true
 }

@@ -81,6 +81,12 @@ const (
 	CodeUnsupportedAction  Code = "unsupported_action"
 	CodeInvalidMode        Code = "invalid_mode"
 	CodeDependsOnFailedRow Code = "depends_on_failed_row"
+	CodeVersionConflict    Code = "version_conflict"
+
+	// Rows that were held, and undone ones.
+	CodeMovedSincePlan Code = "moved_since_plan"
+	CodeChangedSince   Code = "changed_since"
+	CodeDeletedSince   Code = "deleted_since"
 
 	// Records.
 	CodeColumnCount    Code = "column_count"

@@ -26,13 +26,14 @@ type Config struct {
 	Storage
 	HTTP
 	Work
+	Retention
 	Logging
 }
 
 // Validate returns every setting that is not allowed, naming the setting, its
 // value and what is allowed.
 func (c Config) Validate() error {
-	return errors.Join(c.Storage.Validate(), c.HTTP.Validate(), c.Work.Validate(), c.Logging.Validate())
+	return errors.Join(c.Storage.Validate(), c.HTTP.Validate(), c.Work.Validate(), c.Retention.Validate(), c.Logging.Validate())
 }
 
 // Storage is where everything is kept.
@@ -95,6 +96,17 @@ func (w Work) WorkerCount() int {
 		return runtime.GOMAXPROCS(0)
 	}
 	return w.Workers
+}
+
+// Retention is how long the ledger keeps what it knows of an import. Counts are
+// kept for ever.
+type Retention struct {
+	// KeepImages is how long an import can be undone, from its end on.
+	KeepImages Span `name:"keep-images" env:"TALLYMAN_KEEP_IMAGES" default:"30d" placeholder:"TIME" help:"How long old values are kept, and so how long an import can be undone (${default})."`
+	// KeepOutcomes is how long it is known what became of each row.
+	KeepOutcomes Span `name:"keep-outcomes" env:"TALLYMAN_KEEP_OUTCOMES" default:"400d" placeholder:"TIME" help:"How long it is known what became of each row (${default})."`
+	// KeepRequests is how long an Idempotency-Key is good.
+	KeepRequests Span `name:"keep-requests" env:"TALLYMAN_KEEP_REQUESTS" default:"24h" placeholder:"TIME" help:"How long a request's Idempotency-Key is good (${default})."`
 }
 
 // Logging is what the program says about itself.

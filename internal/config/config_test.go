@@ -53,6 +53,9 @@ func TestDefaults(t *testing.T) {
 		{"shutdown-timeout", "TALLYMAN_SHUTDOWN_TIMEOUT", "30s", true},
 		{"workers", "TALLYMAN_WORKERS", "0", true},
 		{"rescue-after", "TALLYMAN_RESCUE_AFTER", "6s", true},
+		{"keep-images", "TALLYMAN_KEEP_IMAGES", "30d", true},
+		{"keep-outcomes", "TALLYMAN_KEEP_OUTCOMES", "400d", true},
+		{"keep-requests", "TALLYMAN_KEEP_REQUESTS", "24h", true},
 		{"log-level", "TALLYMAN_LOG_LEVEL", "info", true},
 		{"log-format", "TALLYMAN_LOG_FORMAT", "text", true},
 	}
@@ -111,6 +114,10 @@ func TestRefused(t *testing.T) {
 		{"--workers=257", []string{"--workers", `"257"`}, ""},
 		{"--workers=many", []string{"--workers", `"many"`}, ""},
 		{"--rescue-after=2s", []string{"--rescue-after", `"2s"`, "at least 3s"}, ""},
+		{"--keep-images=30", []string{"--keep-images", `"30"`, "30d"}, ""},
+		{"--keep-images=0s", []string{"--keep-images", `"0s"`, "above zero"}, ""},
+		{"--keep-requests=-1h", []string{"--keep-requests", `"-1h"`}, ""},
+		{"--keep-outcomes=29d", []string{"--keep-outcomes", `"29d"`, "--keep-images, 30d"}, ""},
 		{"--log-level=loud", []string{"--log-level", "loud"}, ""},
 		{"--log-format=xml", []string{"--log-format", `"xml"`, "text or json"}, ""},
 	} {
@@ -136,6 +143,7 @@ func TestAllowedAtTheBounds(t *testing.T) {
 	for _, arg := range []string{
 		"--listen=:0", "--listen=[::1]:65535", "--base-url=https://tallyman.example.com/catalog/",
 		"--workers=256", "--rescue-after=3s", "--shutdown-timeout=0s", "--max-upload=0", "--log-level=ERROR",
+		"--keep-images=1s", "--keep-outcomes=30d", "--keep-requests=1ms",
 	} {
 		clearEnv(t)
 		if _, err := parse(t, arg); err != nil {

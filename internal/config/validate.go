@@ -92,6 +92,27 @@ func (w Work) Validate() error {
 	return errors.Join(workers, rescue)
 }
 
+// Validate checks the group. Outcomes say which items a row wrote, so old values
+// mean nothing without them.
+func (r Retention) Validate() error {
+	err := errors.Join(
+		checkPositive("keep-images", r.KeepImages),
+		checkPositive("keep-outcomes", r.KeepOutcomes),
+		checkPositive("keep-requests", r.KeepRequests),
+	)
+	if err == nil && r.KeepOutcomes < r.KeepImages {
+		return notAllowed("keep-outcomes", r.KeepOutcomes, fmt.Sprintf("it must be at least that of --keep-images, %s", r.KeepImages))
+	}
+	return err
+}
+
+func checkPositive(flag string, value Span) error {
+	if value <= 0 {
+		return notAllowed(flag, value, "it must be above zero, such as 30d or 24h")
+	}
+	return nil
+}
+
 // Validate checks the group.
 func (l Logging) Validate() error {
 	if l.LogFormat != "text" && l.LogFormat != "json" {

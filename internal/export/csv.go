@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"tallyman/internal/catalog"
-	"tallyman/internal/export/safecsv"
+	"tallyman/internal/tabular/safecsv"
 )
 
 // listSeparator joins the elements of a list in one cell; it is what sources

@@ -2,15 +2,12 @@ package importer
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
-	"slices"
 
 	"tallyman/internal/catalog"
-	"tallyman/internal/source"
-	"tallyman/internal/tabular"
+	"tallyman/internal/ledger"
+	"tallyman/internal/store"
 )
 
 // chunkBytes bounds a chunk beside Config.ChunkRows. Both keep memory and the
@@ -27,6 +24,8 @@ type chunk struct {
 	// groups are nil once there is a verdict.
 	groups []catalog.Group
 	rows   int
+	// was are the entries that the rows' new ones take the place of, by row.
+	was map[int64]*ledger.Was
 	// next is where the chunk behind it begins; last says that none does in this
 	// batch.
 	next mark
@@ -48,33 +47,77 @@ func (c *chunk) any(is func(*catalog.Change) bool) bool {
 	return false
 }
 
+// plannedNew reports whether no row's plan showed an item that is there: such a
+// row, decided as new, would be held, and no taken key would tell.
+func (c *chunk) plannedNew() bool {
+	for i := range c.groups {
+		for j := range c.groups[i].Planned {
+			switch c.groups[i].Planned[j].Outcome {
+			case catalog.Created, catalog.Failed, catalog.Skipped:
+			default:
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// rowSource gives the rows of a batch, group by group, from its cursor on.
+type rowSource interface {
+	// more reports whether another group follows.
+	more() (bool, error)
+	// at is where the group that follows begins, or, after the last, the end.
+	at() mark
+	// group appends the rows and changes of the group that follows to g. It is
+	// called after more said that there is one.
+	group(g *catalog.Group) error
+	// was returns the entry that a row's new one takes the place of; nil for none.
+	was(row int64) *ledger.Was
+	Close() error
+}
+
 // chunkReader turns what is left of a batch into chunks. It runs beside the
 // transactions of the chunks before.
 type chunkReader struct {
-	svc        *Service
-	st         *started
-	dec        tabular.Decoder
-	mapper     source.Mapper
-	binding    *source.Binding
-	duplicates []duplicate
-	decider    *decider
-	rec        tabular.Record
-	// ahead says that rec is read already and begins the next group.
-	ahead bool
-	done  bool
+	svc     *Service
+	st      *started
+	rows    rowSource
+	decider *decider
+	// plan is what the rows' plan showed; nil where there is none to keep to.
+	plan *planReader
+	done bool
 	// most is how many rows a chunk has, so that chunks are of even size.
 	most int
 }
 
 func (s *Service) newChunkReader(ctx context.Context, st *started, in *input) (*chunkReader, error) {
-	r := &chunkReader{svc: s, st: st, mapper: in.binding.Mapper(st.imp.Mode), binding: in.binding, decider: s.newDecider(&st.imp, in),
-		most: evenChunks(st.batch.Rows-st.batch.Tally.Rows(), s.cfg.ChunkRows)}
+	r := &chunkReader{svc: s, st: st, decider: s.newDecider(ctx, &st.imp, in), most: s.cfg.ChunkRows}
+	if st.batch.Pass.Round() == 0 {
+		r.most = evenChunks(st.batch.Rows-st.batch.Tally.Rows(), s.cfg.ChunkRows)
+	}
 	var err error
-	if r.dec, err = tabular.Open(in.file, &in.layout, section(&st.batch), s.cfg.Limits, nil); err != nil {
+	if r.plan, err = s.newPlanReader(ctx, &st.imp, &st.batch); err != nil {
 		return nil, err
 	}
-	r.duplicates, err = s.duplicates(ctx, &st.imp, &st.batch)
-	return r, err
+	if r.rows, err = s.openRows(ctx, st, in); err != nil {
+		return nil, fmt.Errorf("open rows of batch %d: %w", st.batch.No, err)
+	}
+	return r, nil
+}
+
+// openRows opens what is left of a batch.
+func (s *Service) openRows(ctx context.Context, st *started, in *input) (rowSource, error) {
+	again, err := s.rowsAgain(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	switch st.batch.Input {
+	case store.MissingInput:
+		return s.openMissing(ctx, st, in, again)
+	case store.ImageInput:
+		return s.openImages(ctx, st, again)
+	}
+	return s.openFileRows(ctx, st, in, again)
 }
 
 // evenChunks cuts the rows that are left into chunks of even size.
@@ -89,7 +132,7 @@ func evenChunks(left int64, most int) int {
 // read returns the next chunk, decided ahead where that pays, or nil after the
 // last one.
 func (r *chunkReader) read(ctx context.Context) (*chunk, error) {
-	c, err := r.decode()
+	c, err := r.decode(ctx)
 	if c == nil || err != nil {
 		return nil, err
 	}
@@ -108,15 +151,16 @@ func (s *Service) reread(ctx context.Context, st *started, in *input, c *chunk) 
 	if err != nil {
 		return err
 	}
+	defer r.rows.Close()
 	r.most = c.rows
-	again, err := r.decode()
+	again, err := r.decode(ctx)
 	if err != nil {
 		return err
 	}
 	if again == nil || again.rows != c.rows || again.next != c.next {
 		return fmt.Errorf("read chunk at row %d again: it is not the same", st.batch.NextRow)
 	}
-	c.groups = again.groups
+	c.groups, c.was = again.groups, again.was
 	return nil
 }
 
@@ -133,62 +177,60 @@ func (r *chunkReader) guarded(ctx context.Context) (c *chunk, err error) {
 }
 
 // decode reads and maps the records of the next chunk.
-func (r *chunkReader) decode() (*chunk, error) {
+func (r *chunkReader) decode(ctx context.Context) (*chunk, error) {
 	if r.done {
 		return nil, nil
 	}
 	c := &chunk{groups: make([]catalog.Group, 0, r.most)}
 	rows := make([]catalog.Row, 0, r.most)
 	changes := make([]catalog.Change, 0, r.most)
-	begin, _, _ := r.dec.Position()
-	if r.ahead {
-		// The cursor stands here too: read again from it, the chunk is the same.
-		begin = r.rec.Offset
-	}
-	for ops := 0; c.rows < r.most && ops < chunkOps; {
-		if err := r.record(); errors.Is(err, io.EOF) {
-			r.done = true
-			break
-		} else if err != nil {
-			return nil, fmt.Errorf("read record: %w", err)
+	var begin int64
+	for ops := 0; ; {
+		more, err := r.rows.more()
+		if err != nil {
+			return nil, err
 		}
-		if c.rows > 0 && r.rec.Offset-begin > chunkBytes {
+		at := r.rows.at()
+		if c.rows == 0 {
+			begin = at.offset
+		}
+		if c.last, c.next = !more, at; !more || c.rows >= r.most || ops >= chunkOps || c.rows > 0 && at.offset-begin > chunkBytes {
 			break
 		}
 		// Each group's rows and changes stand in arrays shared by the chunk; the
 		// cut capacities keep a group from growing into the next one's.
 		g := catalog.Group{Rows: rows[len(rows):], Changes: changes[len(changes):]}
-		if err := r.group(&g); err != nil {
+		if err := r.rows.group(&g); err != nil {
 			return nil, err
 		}
 		rows, changes = extend(rows, g.Rows), extend(changes, g.Changes)
+		if g.Planned, err = r.plan.planned(ctx, g.Rows); err != nil {
+			return nil, err
+		}
+		r.replace(c, g.Rows)
 		c.groups = append(c.groups, g)
 		c.rows += len(g.Rows)
 		for i := range g.Changes {
 			ops += len(g.Changes[i].Ops)
 		}
 	}
+	r.done = c.last
 	if c.rows == 0 {
 		return nil, nil
 	}
-	return c, r.lookBehind(c)
+	return c, nil
 }
 
-// lookBehind finds out where the chunk behind this one begins, if there is one.
-func (r *chunkReader) lookBehind(c *chunk) error {
-	if !r.done {
-		if err := r.record(); errors.Is(err, io.EOF) {
-			r.done = true
-		} else if err != nil {
-			return fmt.Errorf("read record: %w", err)
+// replace notes which entries the rows' new ones take the place of.
+func (r *chunkReader) replace(c *chunk, rows []catalog.Row) {
+	for i := range rows {
+		if was := r.rows.was(rows[i].Number); was != nil {
+			if c.was == nil {
+				c.was = make(map[int64]*ledger.Was)
+			}
+			c.was[rows[i].Number] = was
 		}
 	}
-	c.last = r.done
-	c.next.offset, c.next.number, c.next.line = r.dec.Position()
-	if r.ahead {
-		c.next = mark{offset: r.rec.Offset, number: r.rec.Number, line: r.rec.Line}
-	}
-	return nil
 }
 
 // extend returns all with part counted in, where part was appended to the room
@@ -198,54 +240,4 @@ func extend[T any](all, part []T) []T {
 		return all[:len(all)+len(part)]
 	}
 	return all[:cap(all)]
-}
-
-// record makes rec the next record, unless it is already.
-func (r *chunkReader) record() error {
-	if r.ahead {
-		return nil
-	}
-	err := r.dec.Next(&r.rec)
-	r.ahead = err == nil
-	return err
-}
-
-// group maps the record at hand and those that belong together with it.
-func (r *chunkReader) group(g *catalog.Group) error {
-	r.mapper.Together(&r.rec)
-	for {
-		r.mapper.Map(&r.rec, g)
-		r.ahead = false
-		if !r.mapper.Groups() {
-			break
-		}
-		if err := r.record(); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return fmt.Errorf("read record: %w", err)
-		}
-		if !r.mapper.Together(&r.rec) {
-			break
-		}
-	}
-	r.markDuplicates(g)
-	return nil
-}
-
-// markDuplicates makes rows whose key stands on an earlier row errors, and
-// drops what they ask for.
-func (r *chunkReader) markDuplicates(g *catalog.Group) {
-	for i := range g.Rows {
-		row := &g.Rows[i]
-		for len(r.duplicates) > 0 && r.duplicates[0].row <= row.Number {
-			d := r.duplicates[0]
-			r.duplicates = r.duplicates[1:]
-			if d.row == row.Number {
-				row.Problems = append(row.Problems, d.problem(row, r.binding.KeyHeading(d.field)))
-			}
-		}
-		if catalog.HasErrors(row.Problems) {
-			g.Changes = slices.DeleteFunc(g.Changes, func(c catalog.Change) bool { return c.Row == i })
-		}
-	}
 }

@@ -37,21 +37,20 @@ func (s *Service) move(ctx context.Context, ws store.Workspace, id, verb string,
 		if err != nil {
 			return err
 		}
-		switch imp.State {
-		case target:
+		stopping := target == store.Terminated
+		switch {
+		case imp.State == target:
 			done = true
 			return nil
-		case store.Received, store.Slicing, store.Running, store.Pausing:
-		case store.Paused:
-			if target != store.Terminated {
-				return cannot(verb, &imp)
-			}
-		case store.Terminating:
-			if target != store.Terminated {
-				return cannot(verb, &imp)
-			}
+		case imp.State.Working(), imp.State == store.Pausing:
+		case stopping && (imp.State == store.Paused || imp.State == store.Planned || imp.State == store.Terminating):
 		default:
 			return cannot(verb, &imp)
+		}
+		if stopping {
+			if err := rollsBack(ctx, tx, &imp); err != nil {
+				return err
+			}
 		}
 		imp.State, imp.UpdatedAt = passing, s.now()
 		return tx.UpdateImport(ctx, &imp)
@@ -65,6 +64,19 @@ func (s *Service) move(ctx context.Context, ws store.Workspace, id, verb string,
 	return imp, done, err
 }
 
+// rollsBack refuses to stop an import that takes back what another one, all or
+// nothing, had applied.
+func rollsBack(ctx context.Context, tx store.Tx, imp *store.Import) error {
+	if imp.UndoOf == "" {
+		return nil
+	}
+	of, err := tx.LockImportID(ctx, imp.UndoOf)
+	if err != nil || of.State != store.RollingBack {
+		return err
+	}
+	return catalog.Faultf(catalog.KindConflict, "wrong_state", "The import rolls %s back, which is all or nothing; it cannot be stopped.", of.ID)
+}
+
 // passing reports whether a state is on the way to one that was asked for.
 func passing(s store.State) bool { return s == store.Pausing || s == store.Terminating }
 
@@ -73,8 +85,12 @@ func passing(s store.State) bool { return s == store.Pausing || s == store.Termi
 // begun is not left half done because the one who asked has gone.
 func (s *Service) settle(ctx context.Context, ws store.WS, importNo int64) (store.Import, error) {
 	ctx = context.WithoutCancel(ctx)
+	before, err := s.cfg.Store.ImportNo(ctx, ws, importNo)
+	if err != nil {
+		return before, fmt.Errorf("settle import: %w", err)
+	}
 	var imp store.Import
-	err := s.cfg.Store.Write(ctx, ws, true, func(tx store.Tx) error {
+	err = s.cfg.Store.Write(ctx, ws, true, func(tx store.Tx) error {
 		var err error
 		if imp, err = tx.LockImport(ctx, importNo); err != nil {
 			return err
@@ -89,6 +105,10 @@ func (s *Service) settle(ctx context.Context, ws store.WS, importNo int64) (stor
 		case store.Terminating:
 			if _, err := tx.StopBatches(ctx, importNo, store.BatchTerminated); err != nil {
 				return err
+			}
+			if OptionsOf(&imp).Policy == PolicyAll {
+				imp.FaultCode, imp.FaultMessage = "terminated", "The import was terminated, and is all or nothing: what was applied was taken back."
+				return s.rollBack(ctx, tx, &imp, &before.Tally)
 			}
 			return s.end(ctx, tx, &imp, store.Terminated)
 		}
@@ -107,23 +127,16 @@ func (s *Service) Resume(ctx context.Context, ws store.Workspace, id string) (st
 		if err != nil {
 			return err
 		}
-		switch imp.State {
-		case store.Received, store.Slicing, store.Running:
+		switch {
+		case imp.State.Working():
 			return nil
-		case store.Paused:
-		default:
+		case imp.State != store.Paused:
 			return cannot("resume", &imp)
 		}
 		if _, err := tx.StopBatches(ctx, imp.No, store.BatchWaiting); err != nil {
 			return err
 		}
-		imp.State, imp.UpdatedAt = store.Running, s.now()
-		switch {
-		case imp.StartedAt == nil:
-			imp.State = store.Received
-		case !imp.Sliced:
-			imp.State = store.Slicing
-		}
+		imp.State, imp.UpdatedAt = stateIn(imp.Pass), s.now()
 		if err := tx.UpdateImport(ctx, &imp); err != nil {
 			return err
 		}
@@ -210,7 +223,7 @@ func (s *Service) revive(ctx context.Context, st *store.StalledBatch, before tim
 	}
 	return s.cfg.Store.Write(ctx, st.WS, false, func(tx store.Tx) error {
 		imp, err := tx.LockImport(ctx, st.Batch.ImportNo)
-		if err != nil || imp.State != store.Received && imp.State != store.Slicing && imp.State != store.Running {
+		if err != nil || !imp.State.Working() {
 			return err
 		}
 		if st.Batch.No == 0 {

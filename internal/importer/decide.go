@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -19,12 +20,14 @@ type verdict struct {
 	decisions catalog.Decisions
 	creates   store.Prepared // nil for none
 	updates   []catalog.Item // in the order of their handles
-	deletes   map[catalog.Kind][]int64
+	deletes   map[catalog.Kind][]store.Locator
 	// page gives the encoded page, whose key is not filled in yet.
 	page func() *ledger.Page
 	// doubtful are the keys of rows that failed as new items, in a chunk decided
 	// as if there were no others: if one has an item, the verdict is void.
 	doubtful lookups
+	// matched has a bit for each key field by which a row found an item.
+	matched byte
 	// fresh says that the rows were all new, so that the next chunk may be
 	// decided as if its items did not exist.
 	fresh bool
@@ -37,26 +40,31 @@ type decider struct {
 	facts *catalog.Facts
 }
 
-func (s *Service) newDecider(imp *store.Import, in *input) *decider {
+func (s *Service) newDecider(ctx context.Context, imp *store.Import, in *input) *decider {
 	next := s.ids.run()
 	return &decider{svc: s, imp: imp,
-		facts: &catalog.Facts{Schema: s.schema, Currency: in.ws.Currency, ImportNo: imp.No, Heading: in.binding.Heading,
-			NewID: func(catalog.Kind) string { return next() }}}
+		facts: &catalog.Facts{Schema: s.schema, Currency: in.ws.Currency, ImportNo: imp.No, Heading: in.heading,
+			Writer: s.writerOf(ctx, in.ws),
+			NewID:  func(catalog.Kind) string { return next() }}}
 }
+
+// planning reports whether the pass at work writes pages alone.
+func (d *decider) planning() bool { return d.imp.Pass.Planning() }
 
 // ahead decides a chunk before its transaction: as if none of its items
 // existed while an import goes on making new ones, else on the items that are
 // committed now, where the store can read them beside its writer. It returns
 // nil where it cannot.
 func (d *decider) ahead(ctx context.Context, c *chunk) (v *verdict, err error) {
-	if c.any(func(ch *catalog.Change) bool { return ch.Delete }) {
-		// Nothing would tell that a deleted item had moved since it was read.
+	switch {
+	case d.planning():
+		// Nobody would refuse a plan whose items were there after all.
+	case !d.svc.cfg.Store.DecidesAhead():
 		return nil, nil
-	}
-	if d.svc.fresh.get(d.imp.WS, d.imp.No) && !c.any(unguarded) {
+	case d.svc.fresh.get(d.imp.WS, d.imp.No) && !c.any(unguarded) && c.plannedNew():
 		return d.assumingNew(c), nil
 	}
-	_, err = d.svc.cfg.Store.Ahead(ctx, d.imp.WS, func(items store.ItemReader) error {
+	err = d.svc.cfg.Store.ReadItems(ctx, d.imp.WS, func(items store.ItemReader) error {
 		v, err = d.decide(ctx, items, c)
 		return err
 	})
@@ -87,7 +95,7 @@ func (d *decider) assumingNew(c *chunk) *verdict {
 			}
 		}
 	}
-	d.seal(v)
+	d.seal(v, c)
 	v.page()
 	return v
 }
@@ -112,14 +120,22 @@ func (d *decider) decide(ctx context.Context, items store.ItemReader, c *chunk) 
 		}
 	}
 	v.fresh = allNew(&v.decisions)
-	d.seal(v)
+	v.matched = k.matched
+	d.seal(v, c)
 	return v, nil
 }
 
 // seal works out what is to be written, and starts encoding the page beside it.
-func (d *decider) seal(v *verdict) {
+func (d *decider) seal(v *verdict, c *chunk) {
 	encoded := make(chan *ledger.Page, 1)
-	go func() { encoded <- d.svc.encode(&v.decisions) }()
+	planning, was := d.planning(), c.was
+	go func() {
+		p := d.svc.encode(&v.decisions, was)
+		if planning {
+			p.Digest = digest(&v.decisions, v.matched)
+		}
+		encoded <- p
+	}()
 	var page *ledger.Page
 	v.page = func() *ledger.Page {
 		if page == nil {
@@ -136,9 +152,10 @@ func (d *decider) seal(v *verdict) {
 			v.updates = append(v.updates, writes[i].After)
 		case catalog.Deleted:
 			if v.deletes == nil {
-				v.deletes = make(map[catalog.Kind][]int64)
+				v.deletes = make(map[catalog.Kind][]store.Locator)
 			}
-			v.deletes[writes[i].After.Kind] = append(v.deletes[writes[i].After.Kind], writes[i].Before.Handle)
+			kind, before := writes[i].After.Kind, writes[i].Before
+			v.deletes[kind] = append(v.deletes[kind], store.Locator{Handle: before.Handle, Version: before.Version})
 		}
 	}
 	slices.SortFunc(v.updates, func(a, b catalog.Item) int { return int(min(max(a.Handle-b.Handle, -1), 1)) })
@@ -150,9 +167,9 @@ func (d *decider) seal(v *verdict) {
 // store writes a verdict's items, each kind of write in one go.
 func (v *verdict) store(ctx context.Context, tx store.Tx) error {
 	for _, kind := range catalog.Kinds() {
-		if handles := v.deletes[kind]; len(handles) > 0 {
-			slices.Sort(handles)
-			if err := tx.Delete(ctx, kind, handles); err != nil {
+		if gone := v.deletes[kind]; len(gone) > 0 {
+			slices.SortFunc(gone, func(a, b store.Locator) int { return cmp.Compare(a.Handle, b.Handle) })
+			if err := tx.Delete(ctx, kind, gone); err != nil {
 				return fmt.Errorf("delete items: %w", err)
 			}
 		}
@@ -182,7 +199,7 @@ func (v *verdict) holds(ctx context.Context, tx store.Tx) (bool, error) {
 // refusing it as a new one: in a mode that makes none, or by a number that it
 // does not keep unique.
 func unguarded(c *catalog.Change) bool {
-	return c.Mode == catalog.Update || c.Delete || c.GTINShared
+	return c.Mode == catalog.Update || c.Delete || c.Undo != nil || c.GTINShared
 }
 
 // allNew reports whether every row of the chunk that reached an item made it, so
@@ -225,18 +242,24 @@ func creations(writes []catalog.Write) []catalog.Item {
 }
 
 // encode makes the page of a chunk's decisions; its key is filled in later.
-func (s *Service) encode(d *catalog.Decisions) *ledger.Page {
+// was are the entries that the rows' new ones take the place of.
+func (s *Service) encode(d *catalog.Decisions, was map[int64]*ledger.Was) *ledger.Page {
 	entries := make([]ledger.Entry, len(d.Rows))
 	for i := range d.Rows {
 		r := &d.Rows[i]
-		entries[i] = ledger.Entry{Row: r.Row.Number, Outcome: r.Outcome, ItemID: r.ItemID}
+		entries[i] = ledger.Entry{Row: r.Row.Number, Outcome: r.Outcome, ItemID: r.ItemID, Was: was[r.Row.Number]}
 		if len(r.Row.Problems) > 0 {
 			entries[i].Line, entries[i].Problems, entries[i].Ident = r.Row.Line, r.Row.Problems, r.Row.Ident
 		}
 	}
-	images := make([]ledger.Image, len(d.Writes))
+	images := make([]ledger.Image, 0, len(d.Writes)+len(d.Held))
 	for i := range d.Writes {
-		images[i] = image(&d.Writes[i])
+		images = append(images, image(&d.Writes[i]))
+	}
+	for i := range d.Held {
+		held := image(&d.Held[i])
+		held.Outcome = catalog.Held
+		images = append(images, held)
 	}
 	e := s.encoders.Get().(*ledger.Encoder)
 	defer s.encoders.Put(e)
@@ -252,7 +275,7 @@ func image(w *catalog.Write) ledger.Image {
 		im.Version, im.ImportNo, im.LastRow, im.Hash = b.Version, b.ImportNo, b.Row, b.Hash
 		im.Live, im.LiveChanged = b.Live, b.Live != w.After.Live
 		if w.Outcome == catalog.Deleted {
-			im.Doc = b.Doc
+			im.Doc, im.GTINShared, im.CreatedAt, im.CreatedNo = b.Doc, b.GTINShared, b.CreatedAt.UnixMilli(), b.CreatedNo
 		}
 	}
 	return im
@@ -295,6 +318,8 @@ func joinWrites(a, b catalog.Write) catalog.Write {
 		j.Outcome = catalog.Pending // never there: nothing to write
 	case a.Outcome == catalog.Created:
 		j.Outcome, j.After.Version = catalog.Created, 1
+	case a.Outcome == catalog.Deleted && b.Outcome == catalog.Created:
+		j.Outcome, j.After.Version, j.After.Handle = catalog.Updated, a.Before.Version+1, a.Before.Handle
 	case b.Outcome == catalog.Updated:
 		j.After.Version, j.After.Handle = a.After.Version, a.After.Handle
 	}
@@ -309,6 +334,8 @@ type known struct {
 	found byKey[store.Found]
 	// shared says that several changes of the chunk reach one item.
 	shared bool
+	// matched has a bit for each key field by which a change found an item.
+	matched byte
 	// unchanged says of each group that all it asks for was asked before and
 	// nothing wrote since, so its items need not be read.
 	unchanged []bool
@@ -368,7 +395,11 @@ func (k *known) note(at lookup, key string, f store.Found) {
 // matches returns what the change's deciding key found.
 func (k *known) matches(c *catalog.Change) []store.Found {
 	for _, key := range c.Keys {
-		if f := k.found.get(lookup{c.Kind, key.Field}, key.Value); len(f) > 0 || !c.Fallthrough {
+		f := k.found.get(lookup{c.Kind, key.Field}, key.Value)
+		if len(f) > 0 {
+			k.matched |= 1 << key.Field
+		}
+		if len(f) > 0 || !c.Fallthrough {
 			return f
 		}
 	}
@@ -390,6 +421,12 @@ func (k *known) asBefore(g *catalog.Group, importNo int64) bool {
 	}
 	for i := range g.Rows {
 		if len(g.Rows[i].Problems) > 0 && catalog.HasErrors(g.Rows[i].Problems) {
+			return false
+		}
+	}
+	// What a plan showed otherwise has moved since: that is for Decide to tell.
+	for i := range g.Planned {
+		if g.Planned[i].Outcome != catalog.Unchanged {
 			return false
 		}
 	}
@@ -418,11 +455,11 @@ func (k *known) need(c *catalog.Change, handles map[catalog.Kind][]int64, owners
 			handles[c.Kind] = append(handles[c.Kind], f.Handle)
 		}
 	}
-	for i := range c.Ops {
-		if key, ok := catalog.KeySetBy(&c.Ops[i]); ok && !(key.Field == catalog.KeyGTIN && c.GTINShared) {
+	c.KeysSet(func(key catalog.Key) {
+		if key.Field != catalog.KeyGTIN || !c.GTINShared {
 			owners.add(c.Kind, key)
 		}
-	}
+	})
 }
 
 func (k *known) readItems(ctx context.Context, from store.ItemReader, handles map[catalog.Kind][]int64) error {

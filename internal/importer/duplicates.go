@@ -25,14 +25,19 @@ type duplicate struct {
 
 const duplicateSize = 17
 
-func duplicatesKey(imp *store.Import) string {
-	return fmt.Sprintf("w%d/imports/%d/duplicates", imp.WS, imp.No)
+// duplicatesKey names the list that the slice step of this number made. The
+// first one has no number.
+func duplicatesKey(imp *store.Import, cut int) string {
+	if cut <= 1 {
+		return fmt.Sprintf("w%d/imports/%d/duplicates", imp.WS, imp.No)
+	}
+	return fmt.Sprintf("w%d/imports/%d/duplicates-%d", imp.WS, imp.No, cut)
 }
 
 // findDuplicates writes the list of the file's duplicates, sorted by row. Equal
 // hashes are only candidates; both records are read and their keys compared.
 func (s *Service) findDuplicates(ctx context.Context, st *started, in *input) error {
-	w, err := s.cfg.Files.Create(ctx, duplicatesKey(&st.imp))
+	w, err := s.cfg.Files.Create(ctx, duplicatesKey(&st.imp, st.batch.No))
 	if err != nil {
 		return fmt.Errorf("create list of duplicates: %w", err)
 	}
@@ -119,7 +124,7 @@ const keyFields = int(catalog.KeySlug)
 // duplicates returns the duplicates among the rows of a batch that are still to
 // be done. What lies behind the batch may be returned too; it does no harm.
 func (s *Service) duplicates(ctx context.Context, imp *store.Import, b *store.Batch) ([]duplicate, error) {
-	f, err := s.cfg.Files.Open(ctx, duplicatesKey(imp))
+	f, err := s.cfg.Files.Open(ctx, duplicatesKey(imp, imp.Cut))
 	if err != nil {
 		return nil, fmt.Errorf("open list of duplicates: %w", err)
 	}

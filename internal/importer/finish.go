@@ -8,14 +8,55 @@ import (
 	"tallyman/internal/store"
 )
 
-// finish ends an import whose rows are all done.
+// finish ends the pass at work, whose rows are all done: a plan is judged, and
+// what wrote rows ends the import.
 func (s *Service) finish(ctx context.Context, job store.Job, id int64) error {
 	st, err := s.start(ctx, job, id)
 	if err != nil {
 		return err
 	}
 	s.probe(StepFinishBefore)
-	err = s.cfg.Store.Write(ctx, job.WS, true, func(tx store.Tx) error {
+	if st.imp.Pass.Planning() {
+		err = s.beating(ctx, &st, func(ctx context.Context) error { return s.finishPlan(ctx, &st) })
+	} else {
+		err = s.finishRows(ctx, &st)
+	}
+	if err != nil {
+		return fmt.Errorf("finish %s: %w", st.imp.Pass, err)
+	}
+	s.probe(StepFinishAfter)
+	s.fresh.forget(st.imp.WS, st.imp.No)
+	return nil
+}
+
+// finishRows ends an import whose rows all have an outcome. One that is all or
+// nothing, and is not all, is taken back instead.
+func (s *Service) finishRows(ctx context.Context, st *started) error {
+	now, err := s.cfg.Store.Import(ctx, st.imp.WS, st.imp.ID)
+	if err != nil {
+		return err
+	}
+	if done := now.Tally.Rows(); done != now.Rows+now.Extra {
+		return fmt.Errorf("the import has %d rows and accounts for %d", now.Rows+now.Extra, done)
+	}
+	err = s.endStep(ctx, st, func(tx store.Tx, imp *store.Import) error {
+		if OptionsOf(imp).Policy == PolicyAll && now.Tally.Failed+now.Tally.Held > 0 {
+			imp.FaultCode, imp.FaultMessage = "rows_failed", fmt.Sprintf(
+				"%d of the rows could not be applied as planned, and the import is all or nothing: it was taken back.", now.Tally.Failed+now.Tally.Held)
+			return s.rollBack(ctx, tx, imp, &now.Tally)
+		}
+		return s.end(ctx, tx, imp, store.Done)
+	})
+	if err == nil {
+		s.cfg.Log.Info("import done", "import", st.imp.ID)
+	}
+	return err
+}
+
+// endStep ends a finish step together with what follows from it. It refuses
+// while batches of the pass at work are not finished.
+func (s *Service) endStep(ctx context.Context, st *started, then func(store.Tx, *store.Import) error) error {
+	return s.cfg.Store.Write(ctx, st.imp.WS, true, func(tx store.Tx) error {
 		if err := tx.CheckBatch(ctx, st.batch.BatchRef, st.batch.Epoch); err != nil {
 			return err
 		}
@@ -23,7 +64,7 @@ func (s *Service) finish(ctx context.Context, job store.Job, id int64) error {
 		if err != nil {
 			return err
 		}
-		left, err := tx.UnfinishedBatches(ctx, imp.No, ledger.PassApply)
+		left, err := tx.UnfinishedBatches(ctx, imp.No, imp.Pass)
 		if err != nil {
 			return err
 		}
@@ -36,13 +77,34 @@ func (s *Service) finish(ctx context.Context, job store.Job, id int64) error {
 		if err := tx.SaveBatch(ctx, &b); err != nil {
 			return err
 		}
-		return s.end(ctx, tx, &imp, store.Done)
+		return then(tx, &imp)
 	})
-	if err != nil {
-		return fmt.Errorf("finish import: %w", err)
+}
+
+// stopAtLimit ends an import that may have so many failed rows and no more, once
+// it has them. Rows applied so far stay.
+func (w *chunkWriter) stopAtLimit(ctx context.Context, tx store.Tx, page *ledger.Page) error {
+	opt := OptionsOf(&w.st.imp)
+	if opt.Policy != PolicyStop || page == nil || page.Tally.Failed <= 0 || w.st.batch.Pass.Planning() {
+		return nil
 	}
-	s.probe(StepFinishAfter)
-	s.fresh.forget(st.imp.WS, st.imp.No)
-	s.cfg.Log.Info("import done", "import", st.imp.ID)
-	return nil
+	s := w.svc
+	imp, err := tx.LockImport(ctx, w.st.imp.No)
+	if err != nil {
+		return err
+	}
+	before, err := s.cfg.Store.Import(ctx, imp.WS, imp.ID)
+	if err != nil {
+		return fmt.Errorf("count failed rows: %w", err)
+	}
+	total := before.Tally.Failed + page.Tally.Failed
+	if total < opt.StopAfter || imp.State.Ended() {
+		return nil
+	}
+	if _, err := tx.StopBatches(ctx, imp.No, store.BatchTerminated); err != nil {
+		return err
+	}
+	imp.FaultCode, imp.FaultMessage = "too_many_errors", fmt.Sprintf(
+		"The import stopped at %d failed rows; it may have %d. What was applied stays: correct the rows and retry, or undo it.", total, opt.StopAfter)
+	return s.end(ctx, tx, &imp, store.Stopped)
 }

@@ -27,7 +27,7 @@ func (s *Service) run(ctx context.Context, job store.Job, id int64) error {
 		return err
 	}
 	defer in.Close()
-	w := &chunkWriter{svc: s, st: &st, decider: s.newDecider(&st.imp, in), in: in, jobID: id, until: until}
+	w := &chunkWriter{svc: s, st: &st, decider: s.newDecider(ctx, &st.imp, in), in: in, jobID: id, until: until}
 	for more := true; more; {
 		if more, err = s.runBatch(ctx, w, in); err != nil {
 			return err
@@ -42,6 +42,7 @@ func (s *Service) runBatch(ctx context.Context, w *chunkWriter, in *input) (more
 	if err != nil {
 		return false, err
 	}
+	defer reader.rows.Close()
 	ahead, stop := s.readAhead(ctx, reader)
 	defer stop()
 	return w.writeAll(ctx, ahead)
@@ -185,6 +186,9 @@ func (w *chunkWriter) transact(ctx context.Context, c *chunk, then after) error 
 		if err := w.leave(ctx, tx, &b, then); err != nil {
 			return err
 		}
+		if err := w.stopAtLimit(ctx, tx, page); err != nil {
+			return err
+		}
 		s.probe(StepChunkBeforeCommit)
 		return nil
 	})
@@ -201,6 +205,10 @@ func (w *chunkWriter) items(ctx context.Context, tx store.Tx, c *chunk) (*ledger
 		return nil, nil
 	}
 	v := c.verdict
+	if w.st.batch.Pass.Planning() {
+		// A plan is what the catalog was when it was read; nothing is written.
+		return v.page(), nil
+	}
 	if v != nil {
 		if ok, err := v.holds(ctx, tx); err != nil {
 			return nil, err
@@ -289,14 +297,14 @@ func (w *chunkWriter) nextBatch(ctx context.Context, tx store.Tx) error {
 	if err != nil {
 		return err
 	}
-	left, err := tx.UnfinishedBatches(ctx, imp.No, ledger.PassApply)
+	left, err := tx.UnfinishedBatches(ctx, imp.No, w.st.batch.Pass)
 	if err != nil {
 		return fmt.Errorf("count batches: %w", err)
 	}
 	if left == 0 {
 		return w.svc.enqueueFinish(ctx, tx, &imp)
 	}
-	return w.svc.enqueueNext(ctx, tx, imp.WS, &imp, ledger.PassApply, 1)
+	return w.svc.enqueueNext(ctx, tx, imp.WS, &imp, w.st.batch.Pass, 1)
 }
 
 // freshness remembers of which imports the last chunk was all new, so that the

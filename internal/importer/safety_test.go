@@ -137,8 +137,8 @@ type unreadable struct {
 	fault func() error
 }
 
-func (u unreadable) Ahead(context.Context, store.WS, func(store.ItemReader) error) (bool, error) {
-	return true, u.fault()
+func (u unreadable) ReadItems(context.Context, store.WS, func(store.ItemReader) error) error {
+	return u.fault()
 }
 
 // A batch whose job failed waits for the job's next try: a sweep in between does

@@ -31,6 +31,9 @@ func batchRows(rows int64) int64 {
 // stand twice. The scan works in time slices: each seals what it found (a
 // segment of keys and the marks of record boundaries) in the file store and
 // commits its cursor with its continuation. The last one cuts.
+//
+// An import that takes another back has no file: its batches are cut from that
+// one's pages. A further run over an import cuts again what its rows were cut to.
 func (s *Service) slice(ctx context.Context, job store.Job, id int64) error {
 	st, err := s.start(ctx, job, id)
 	if err != nil {
@@ -43,6 +46,12 @@ func (s *Service) slice(ctx context.Context, job store.Job, id int64) error {
 	defer in.Close()
 	return s.beating(ctx, &st, func(ctx context.Context) error {
 		s.probe(StepSlice)
+		switch {
+		case st.imp.Sliced:
+			return s.cutAgain(ctx, &st, in)
+		case st.imp.UndoOf != "":
+			return s.cutUndo(ctx, &st)
+		}
 		done, err := s.scan(ctx, &st, in)
 		if err != nil {
 			return err
@@ -146,7 +155,7 @@ func (s *Service) commitScan(ctx context.Context, st *started) error {
 	return nil
 }
 
-// cut makes the batches and the list of duplicates, and sets the import running.
+// cut makes the batches and the list of duplicates, and sets the import going.
 func (s *Service) cut(ctx context.Context, st *started, in *input) error {
 	batches, err := s.cutBatches(ctx, st, in)
 	if err != nil {
@@ -155,8 +164,27 @@ func (s *Service) cut(ctx context.Context, st *started, in *input) error {
 	if err := s.findDuplicates(ctx, st, in); err != nil {
 		return err
 	}
+	missing, err := s.cutMissing(ctx, st, in, len(batches))
+	if err != nil {
+		return err
+	}
+	st.imp.Rows, st.imp.Extra = st.batch.Rows, rowsOf(missing)
+	return s.commitCut(ctx, st, append(batches, missing...))
+}
+
+func rowsOf(batches []store.Batch) (n int64) {
+	for i := range batches {
+		n += batches[i].Rows
+	}
+	return n
+}
+
+// commitCut ends the slice step: the batches are those of the round's plan,
+// where it has one, or else of the pass that writes. What st.imp says of rows is
+// stored with them.
+func (s *Service) commitCut(ctx context.Context, st *started, batches []store.Batch) error {
 	s.probe(StepSliceCommit)
-	err = s.cfg.Store.Write(ctx, st.imp.WS, true, func(tx store.Tx) error {
+	err := s.cfg.Store.Write(ctx, st.imp.WS, true, func(tx store.Tx) error {
 		if err := tx.CheckBatch(ctx, st.batch.BatchRef, st.batch.Epoch); err != nil {
 			return err
 		}
@@ -165,12 +193,16 @@ func (s *Service) cut(ctx context.Context, st *started, in *input) error {
 			return err
 		}
 		now := s.now()
-		imp.Rows, imp.Sliced, imp.UpdatedAt = st.batch.Rows, true, now
+		imp.Rows, imp.Extra, imp.Sliced, imp.Cut, imp.UpdatedAt = st.imp.Rows, st.imp.Extra, true, st.batch.No, now
+		imp.Pass = ledger.ApplyOf(imp.Round)
+		if plansFirst(&imp) {
+			imp.Pass = ledger.PlanOf(imp.Round)
+		}
 		if imp.State == store.Slicing {
 			// A pause or a termination that has been asked for stays.
-			imp.State = store.Running
+			imp.State = stateIn(imp.Pass)
 		}
-		imp.Small = imp.Rows < SmallRows
+		imp.Small = rowsOf(batches) < SmallRows
 		if err := tx.UpdateImport(ctx, &imp); err != nil {
 			return err
 		}
@@ -179,7 +211,11 @@ func (s *Service) cut(ctx context.Context, st *started, in *input) error {
 		if err := tx.SaveBatch(ctx, &b); err != nil {
 			return err
 		}
-		if err := tx.InsertBatches(ctx, batches); err != nil {
+		// A plan takes the place of the one before.
+		if err := tx.DeletePass(ctx, imp.No, ledger.PlanOf(imp.Round)); err != nil {
+			return fmt.Errorf("remove old plan: %w", err)
+		}
+		if err := tx.InsertBatches(ctx, waiting(batches, imp.No, imp.Pass, now)); err != nil {
 			return fmt.Errorf("add batches: %w", err)
 		}
 		return s.kick(ctx, tx, &imp)
@@ -188,6 +224,31 @@ func (s *Service) cut(ctx context.Context, st *started, in *input) error {
 		return fmt.Errorf("save batches: %w", err)
 	}
 	return nil
+}
+
+// waiting returns the sections of batches as fresh batches of a pass.
+func waiting(batches []store.Batch, importNo int64, pass ledger.Pass, now time.Time) []store.Batch {
+	out := make([]store.Batch, len(batches))
+	for i := range batches {
+		b := &batches[i]
+		out[i] = store.Batch{BatchRef: store.BatchRef{ImportNo: importNo, Pass: pass, No: b.No}, State: store.BatchWaiting,
+			Input: b.Input, Offset: b.Offset, Length: b.Length, FirstRow: b.FirstRow, FirstLine: b.FirstLine, Rows: b.Rows,
+			NextOffset: b.Offset, NextRow: b.FirstRow, NextLine: b.FirstLine, Beat: &now}
+	}
+	return out
+}
+
+// stateIn is the state of an import while a pass is at work.
+func stateIn(pass ledger.Pass) store.State {
+	switch {
+	case pass == "":
+		return store.Received
+	case pass == ledger.PassSlice:
+		return store.Slicing
+	case pass.Planning():
+		return store.Planning
+	}
+	return store.Running
 }
 
 // cutBatches finds where each batch begins: at the wanted row, or at the first
@@ -219,16 +280,14 @@ func (s *Service) cutBatches(ctx context.Context, st *started, in *input) ([]sto
 		starts = append(starts, at)
 		want = max(want, at.index) + size
 	}
-	now := s.now()
 	batches := make([]store.Batch, len(starts))
 	for i, at := range starts {
 		next := mark{index: rows, offset: end}
 		if i+1 < len(starts) {
 			next = starts[i+1]
 		}
-		batches[i] = store.Batch{BatchRef: store.BatchRef{ImportNo: st.imp.No, Pass: ledger.PassApply, No: i + 1},
-			State: store.BatchWaiting, Offset: at.offset, Length: next.offset - at.offset, FirstRow: at.number, FirstLine: at.line,
-			Rows: next.index - at.index, NextOffset: at.offset, NextRow: at.number, NextLine: at.line, Beat: &now}
+		batches[i] = store.Batch{BatchRef: store.BatchRef{No: i + 1}, Offset: at.offset, Length: next.offset - at.offset,
+			FirstRow: at.number, FirstLine: at.line, Rows: next.index - at.index}
 	}
 	return batches, nil
 }

@@ -28,22 +28,38 @@ func (s *Service) Start(ctx context.Context, ws store.Workspace, up *Upload, opt
 	if err != nil {
 		return store.Import{}, err
 	}
+	if imp.DuplicateOf, err = s.duplicateOf(ctx, ws, &imp); err != nil {
+		return store.Import{}, err
+	}
 	err = s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error {
 		if err := tx.InsertImport(ctx, &imp); err != nil {
 			return err
 		}
-		slice := store.Batch{BatchRef: sliceRef(imp.No), State: store.BatchWaiting, Offset: layout.DataOffset, Length: -1,
+		return s.addStep(ctx, tx, &imp, ledger.PassSlice, store.Batch{Offset: layout.DataOffset, Length: -1,
 			FirstRow: layout.DataRow, FirstLine: layout.DataLine,
-			NextOffset: layout.DataOffset, NextRow: layout.DataRow, NextLine: layout.DataLine, Beat: &imp.CreatedAt}
-		if err := tx.InsertBatches(ctx, []store.Batch{slice}); err != nil {
-			return err
-		}
-		return s.enqueueNext(ctx, tx, ws.WS, &imp, ledger.PassSlice, 1)
+			NextOffset: layout.DataOffset, NextRow: layout.DataRow, NextLine: layout.DataLine})
 	})
+	if errors.Is(err, store.ErrExists) && opt.RequestKey != "" {
+		return store.Import{}, catalog.Faultf(catalog.KindConflict, "request_in_flight", "The same request has made an import already.")
+	}
 	if err != nil {
 		return store.Import{}, fmt.Errorf("record import: %w", err)
 	}
 	return imp, nil
+}
+
+// duplicateOf finds the newest import of the same content by the same source.
+func (s *Service) duplicateOf(ctx context.Context, ws store.Workspace, imp *store.Import) (string, error) {
+	same, _, err := s.cfg.Store.Imports(ctx, ws.WS, store.ImportFilter{SHA256: imp.SHA256, Source: imp.Source}, store.Range{Limit: 20})
+	if err != nil {
+		return "", fmt.Errorf("look for the same file: %w", err)
+	}
+	for i := range same {
+		if same[i].State != store.Refused && same[i].FileSize == imp.FileSize {
+			return same[i].ID, nil
+		}
+	}
+	return "", nil
 }
 
 // examine finds out how the file is to be read and what its columns mean.
@@ -73,6 +89,9 @@ func (s *Service) examine(ctx context.Context, ws store.Workspace, up *Upload, o
 	}
 	def, err := s.define(layout, opt)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkOptions(&opt); err != nil {
 		return nil, nil, err
 	}
 	if err := s.learnDecimals(ctx, up, layout, def); err != nil {
@@ -207,10 +226,20 @@ func (s *Service) newImport(up *Upload, opt Options, layout *tabular.Layout, def
 	if opt.HasMode {
 		imp.Mode = opt.Mode
 	}
+	imp.RequestKey = opt.RequestKey
+	if imp.Feed = opt.Feed; imp.Feed == "" {
+		imp.Feed = def.ID
+	}
 	// Few bytes are few rows: such an import need not wait behind big ones even
 	// while its rows are not counted yet.
 	imp.Small = up.Size < smallBytes
 	var err error
+	if imp.Options, err = json.Marshal(opt.with(def)); err != nil {
+		return imp, fmt.Errorf("encode options: %w", err)
+	}
+	if err = (planReport{Wanted: opt.Plan}).save(&imp); err != nil {
+		return imp, err
+	}
 	if imp.Layout, err = json.Marshal(layout); err != nil {
 		return imp, fmt.Errorf("encode layout: %w", err)
 	}
@@ -226,11 +255,3 @@ const smallBytes = 1 << 20
 
 // settingsOf names the workspace's settings that a change is resolved with.
 func settingsOf(ws store.Workspace) string { return ws.Currency }
-
-func sliceRef(importNo int64) store.BatchRef {
-	return store.BatchRef{ImportNo: importNo, Pass: ledger.PassSlice, No: 1}
-}
-
-func finishRef(importNo int64) store.BatchRef {
-	return store.BatchRef{ImportNo: importNo, Pass: ledger.PassFinish, No: 1}
-}

@@ -47,12 +47,10 @@ func (s *Service) step(ctx context.Context, job store.Job, id int64) error {
 	switch job.Batch.Pass {
 	case ledger.PassSlice:
 		return s.slice(ctx, job, id)
-	case ledger.PassApply:
-		return s.run(ctx, job, id)
 	case ledger.PassFinish:
 		return s.finish(ctx, job, id)
 	}
-	return fmt.Errorf("work: no pass %q", job.Batch.Pass)
+	return s.run(ctx, job, id)
 }
 
 // maxFailures is how often a job may fail, some eight minutes of tries, before
@@ -122,7 +120,10 @@ func (s *Service) fail(ctx context.Context, job store.Job, id int64, f *catalog.
 func (s *Service) end(ctx context.Context, tx store.Tx, imp *store.Import, state store.State) error {
 	now := s.now()
 	imp.State, imp.CompletedAt, imp.UpdatedAt = state, &now, now
-	return tx.UpdateImport(ctx, imp)
+	if err := tx.UpdateImport(ctx, imp); err != nil {
+		return err
+	}
+	return s.endRollBack(ctx, tx, imp)
 }
 
 // started is what a job has in hand once it may work on its batch.
@@ -141,7 +142,7 @@ func (s *Service) start(ctx context.Context, job store.Job, id int64) (started, 
 		if err != nil {
 			return err
 		}
-		if imp.State != store.Received && imp.State != store.Slicing && imp.State != store.Running {
+		if !imp.State.Working() {
 			return store.ErrStale
 		}
 		now := s.now()
@@ -156,7 +157,7 @@ func (s *Service) start(ctx context.Context, job store.Job, id int64) (started, 
 			return err
 		}
 		if imp.State == store.Received {
-			imp.State, imp.StartedAt, imp.UpdatedAt = store.Slicing, &now, now
+			imp.State, imp.Pass, imp.StartedAt, imp.UpdatedAt = store.Slicing, ledger.PassSlice, &now, now
 			if err := tx.UpdateImport(ctx, &imp); err != nil {
 				return err
 			}
@@ -173,7 +174,8 @@ func (s *Service) start(ctx context.Context, job store.Job, id int64) (started, 
 	return st, nil
 }
 
-// input is an import's records and what they mean.
+// input is an import's records and what they mean. The import that takes another
+// one back has no file; its input is the workspace alone.
 type input struct {
 	file    files.Reader
 	layout  tabular.Layout
@@ -182,11 +184,34 @@ type input struct {
 	ws      store.Workspace
 }
 
-func (in *input) Close() { in.file.Close() }
+func (in *input) Close() {
+	if in.file != nil {
+		in.file.Close()
+	}
+}
+
+// heading names the column that sets a field.
+func (in *input) heading(field string) string {
+	if in.binding == nil {
+		return field
+	}
+	return in.binding.Heading(field)
+}
+
+// kind is the kind of items that the file is about; Bind has checked it.
+func (in *input) kind() catalog.Kind {
+	kind, _ := catalog.ParseKind(in.def.Kind)
+	return kind
+}
 
 // open opens an import's records and binds its pinned source to them.
 func (s *Service) open(ctx context.Context, imp *store.Import) (*input, error) {
 	in := &input{}
+	if imp.UndoOf != "" {
+		var err error
+		in.ws, err = s.workspace(ctx, imp.WS)
+		return in, err
+	}
 	if err := json.Unmarshal(imp.Layout, &in.layout); err != nil {
 		return nil, fmt.Errorf("decode layout: %w", err)
 	}
@@ -262,9 +287,12 @@ func (s *Service) window() int { return min(2*s.cfg.Workers, maxParallel) }
 const maxParallel = 80
 
 // kick enqueues what comes next for an import whose batches lost their jobs:
-// the first pass that is not finished, up to the window.
+// those of the pass at work, up to the window, or what ends it.
 func (s *Service) kick(ctx context.Context, tx store.Tx, imp *store.Import) error {
-	for _, pass := range []ledger.Pass{ledger.PassSlice, ledger.PassApply, ledger.PassFinish} {
+	for _, pass := range []ledger.Pass{ledger.PassSlice, imp.Pass, ledger.PassFinish} {
+		if pass == "" {
+			continue
+		}
 		left, err := tx.UnfinishedBatches(ctx, imp.No, pass)
 		if err != nil {
 			return fmt.Errorf("count batches: %w", err)
@@ -273,25 +301,38 @@ func (s *Service) kick(ctx context.Context, tx store.Tx, imp *store.Import) erro
 			return s.enqueueNext(ctx, tx, imp.WS, imp, pass, s.window())
 		}
 	}
-	if imp.Sliced {
+	if imp.State == store.Planning || imp.State == store.Running {
 		return s.enqueueFinish(ctx, tx, imp)
 	}
 	return nil
 }
 
-// enqueueFinish adds the finish step, once.
+// enqueueFinish adds the step that ends the pass at work, once.
 func (s *Service) enqueueFinish(ctx context.Context, tx store.Tx, imp *store.Import) error {
-	if _, err := tx.Batch(ctx, finishRef(imp.No)); err == nil {
-		return nil
-	} else if !errors.Is(err, store.ErrNotFound) {
+	left, err := tx.UnfinishedBatches(ctx, imp.No, ledger.PassFinish)
+	if err != nil || left > 0 {
 		return err
 	}
-	now := s.now()
-	b := store.Batch{BatchRef: finishRef(imp.No), State: store.BatchWaiting, Beat: &now}
-	if err := tx.InsertBatches(ctx, []store.Batch{b}); err != nil {
-		return fmt.Errorf("add finish step: %w", err)
+	return s.addStep(ctx, tx, imp, ledger.PassFinish, store.Batch{})
+}
+
+// addStep adds a step of a pass whose batches come one after the other, and
+// enqueues it.
+func (s *Service) addStep(ctx context.Context, tx store.Tx, imp *store.Import, pass ledger.Pass, b store.Batch) error {
+	b.BatchRef = store.BatchRef{ImportNo: imp.No, Pass: pass, No: 1}
+	for ; ; b.No++ {
+		if _, err := tx.Batch(ctx, b.BatchRef); errors.Is(err, store.ErrNotFound) {
+			break
+		} else if err != nil {
+			return err
+		}
 	}
-	return s.enqueueNext(ctx, tx, imp.WS, imp, ledger.PassFinish, 1)
+	now := s.now()
+	b.State, b.Beat = store.BatchWaiting, &now
+	if err := tx.InsertBatches(ctx, []store.Batch{b}); err != nil {
+		return fmt.Errorf("add %s step: %w", pass, err)
+	}
+	return s.enqueueNext(ctx, tx, imp.WS, imp, pass, 1)
 }
 
 // beating runs fn and meanwhile moves the batch's beat every second, so that a

@@ -9,8 +9,9 @@ import (
 // A body is a sequence of columns, each written for all entries before the
 // next begins, because equal and nearly equal values then stand side by side.
 // Three shapes of column carry everything: runs, texts and ids. What the
-// columns are, and in which order, is said once in encode.go and once in
-// decode.go, side by side.
+// columns are, and in which order, is said twice, by the one who appends them
+// and the one who reads them, side by side: encode.go and decode.go for rows,
+// links.go and values.go for images.
 
 // appendRuns appends n values as (value, length of the run) pairs. A column
 // whose values are all the same costs a few bytes whatever n is.

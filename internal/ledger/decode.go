@@ -46,43 +46,87 @@ func NewDecoder() *Decoder {
 func DecodeEntries(p Page) ([]Entry, error) { return NewDecoder().Entries(p) }
 
 // DecodeImages is Decoder.Images for a single page.
-func DecodeImages(p Page) ([]Image, error) { return NewDecoder().Images(p) }
+func DecodeImages(p Page) (images []Image, gone bool, err error) { return NewDecoder().Images(p) }
 
 // Entries returns the rows of a page, in order. Its errors are ErrNoBody,
 // ErrNewerFormat and ErrCorrupt, wrapped with the page's key.
 func (d *Decoder) Entries(p Page) ([]Entry, error) {
-	if p.Rows == 0 && p.Outcomes == nil {
+	r, err := d.outcomes(p)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	entries := r.outcomes(p.Rows, p.Format)
+	if r.err != nil {
+		return nil, damaged(p, "outcomes", r.err)
+	}
+	return entries, nil
+}
+
+// Images returns what the page's chunk did to items, in order of rows. gone says
+// that the images have their links alone (row, kind, item, outcome, and the
+// version, import and row before), because the page has no body of images: it
+// was read without, or retention took it. Of a page of format 1 the links say
+// row, item and outcome then. The page must have its outcomes; the errors are
+// those of Entries.
+func (d *Decoder) Images(p Page) (images []Image, gone bool, err error) {
+	c, err := d.contents(p)
+	return c.images, c.gone, err
+}
+
+// contents is all that the bodies of a page hold.
+type contents struct {
+	entries []Entry
+	images  []Image
+	gone    bool // the images have no values
+}
+
+func (d *Decoder) contents(p Page) (c contents, err error) {
+	r, err := d.outcomes(p)
+	if err != nil || r == nil {
+		return c, err
+	}
+	c.entries = r.outcomes(p.Rows, p.Format)
+	if p.Format >= 2 {
+		c.images = r.links(c.entries)
+	}
+	if r.err != nil {
+		return contents{}, damaged(p, "outcomes", r.err)
+	}
+	if p.Images == nil {
+		if p.Format < 2 {
+			c.images = links1(c.entries)
+		}
+		c.gone = len(c.images) > 0
+		return c, nil
+	}
+	if r, err = d.open(p, p.Images); err != nil {
+		return contents{}, wrap(p, "images", err)
+	}
+	if p.Format < 2 {
+		c.images = r.images1()
+	} else {
+		r.values(c.images)
+	}
+	if r.err != nil {
+		return contents{}, damaged(p, "images", r.err)
+	}
+	return c, nil
+}
+
+// outcomes opens the outcomes of a page; nil for a page that has no rows.
+func (d *Decoder) outcomes(p Page) (*reader, error) {
+	if p.Rows == 0 && p.Outcomes == nil && p.Images == nil {
 		return nil, nil
 	}
 	r, err := d.open(p, p.Outcomes)
 	if err != nil {
 		return nil, wrap(p, "outcomes", err)
 	}
-	entries := decodeEntries(r)
-	if r.err == nil && len(entries) != p.Rows {
-		r.fail("it holds %d rows and the page counts %d", len(entries), p.Rows)
-	}
-	if r.err != nil {
-		return nil, wrap(p, "outcomes", fmt.Errorf("%w: %w", ErrCorrupt, r.err))
-	}
-	return entries, nil
+	return r, nil
 }
 
-// Images returns what the page's chunk did to items, in order of rows. Its
-// errors are those of Entries. A page on which nothing was written has none.
-func (d *Decoder) Images(p Page) ([]Image, error) {
-	if p.Images == nil && !writes(&p.Tally) {
-		return nil, nil
-	}
-	r, err := d.open(p, p.Images)
-	if err != nil {
-		return nil, wrap(p, "images", err)
-	}
-	images := decodeImages(r)
-	if r.err != nil {
-		return nil, wrap(p, "images", fmt.Errorf("%w: %w", ErrCorrupt, r.err))
-	}
-	return images, nil
+func damaged(p Page, what string, err error) error {
+	return wrap(p, what, fmt.Errorf("%w: %w", ErrCorrupt, err))
 }
 
 func wrap(p Page, what string, err error) error {
@@ -126,34 +170,84 @@ func (r *reader) end() {
 	}
 }
 
-// decodeEntries reads what appendEntries wrote.
-func decodeEntries(r *reader) []Entry {
-	entries := make([]Entry, r.count())
+// outcomes reads what appendOutcomes wrote, up to the links.
+func (r *reader) outcomes(rows, format int) []Entry {
+	n := r.count()
+	if n != rows {
+		r.fail("it holds %d rows and the page counts %d", n, rows)
+	}
+	if r.err != nil {
+		return nil
+	}
+	entries := make([]Entry, n)
+	shapes, again := r.entries(entries, format)
+	if format < 2 {
+		r.end()
+		return entries
+	}
+	r.was(again, shapes)
+	if n := r.count(); n != len(r.s) {
+		r.fail("%d bytes stand where the links have %d", len(r.s), n)
+	}
+	return entries
+}
+
+// entries reads what appendEntries wrote. It returns the page's shapes and the
+// entries that take the place of others.
+func (r *reader) entries(entries []Entry, format int) (shapes []shape, again []*Entry) {
 	n := len(entries)
 	r.ids(n, func(i int, v string) { entries[i].ItemID = v })
 	r.steps(n, func(i int, v int64) { entries[i].Row = v })
 	r.small(n, "outcome", catalog.Outcomes-1, func(i int, v uint64) { entries[i].Outcome = catalog.Outcome(v) })
 	var marked []*Entry
-	r.small(n, "mark", 1, func(i int, v uint64) {
-		if v == 1 {
+	most := uint64(markDetails | markWas)
+	if format < 2 {
+		most = markDetails
+	}
+	r.small(n, "mark", most, func(i int, v uint64) {
+		if v&markDetails != 0 {
 			marked = append(marked, &entries[i])
+		}
+		if v&markWas != 0 {
+			again = append(again, &entries[i])
 		}
 	})
 	m := len(marked)
 	r.steps(m, func(i int, v int64) { marked[i].Line = v + marked[i].Row })
 	problemCounts, problems := r.counts(m)
 	identCounts, idents := r.counts(m)
-	ps := r.problems(problems)
+	shapes = r.shapes()
+	ps := r.problems(problems, shapes)
 	ks := r.keys(idents)
-	r.end()
 	if r.err != nil {
-		return nil
+		return nil, nil
 	}
 	for i, x := range marked {
 		x.Problems, ps = cut(ps, problemCounts[i])
 		x.Ident, ks = cut(ks, identCounts[i])
 	}
-	return entries
+	return shapes, again
+}
+
+// was reads what appendWas wrote.
+func (r *reader) was(again []*Entry, shapes []shape) {
+	n := len(again)
+	was := make([]Was, n)
+	r.small(n, "outcome", catalog.Outcomes-1, func(i int, v uint64) { was[i].Outcome = catalog.Outcome(v) })
+	counts, problems := r.counts(n)
+	ps := make([]catalog.Problem, problems)
+	for i := range ps {
+		if s := r.shape(r.uvarint(), shapes); s != nil {
+			ps[i] = catalog.Problem{Code: s.code, Severity: s.severity, Column: s.column}
+		}
+	}
+	if r.err != nil {
+		return
+	}
+	for i, x := range again {
+		was[i].Problems, ps = cut(ps, counts[i])
+		x.Was = &was[i]
+	}
 }
 
 // cut returns the first n of s, nil for none, and the rest.
@@ -164,24 +258,34 @@ func cut[T any](s []T, n int) (head, rest []T) {
 	return s[:n:n], s[n:]
 }
 
-func (r *reader) problems(n int) []catalog.Problem {
+func (r *reader) shapes() []shape {
 	shapes := make([]shape, r.count())
 	r.texts(len(shapes), func(i int, v string) { shapes[i].code = catalog.Code(v) })
 	r.small(len(shapes), "severity", uint64(catalog.Error), func(i int, v uint64) { shapes[i].severity = catalog.Severity(v) })
 	r.texts(len(shapes), func(i int, v string) { shapes[i].column = v })
 	r.texts(len(shapes), func(i int, v string) { shapes[i].message = v })
+	return shapes
+}
+
+// shape returns the shape with this index, nil where the page has none such.
+func (r *reader) shape(at uint64, shapes []shape) *shape {
+	if at >= uint64(len(shapes)) {
+		r.fail("a problem's cause %d is not among the page's %d", at, len(shapes))
+		return nil
+	}
+	return &shapes[at]
+}
+
+func (r *reader) problems(n int, shapes []shape) []catalog.Problem {
 	if n > len(r.s) {
 		r.fail("%d problems do not fit the body", n)
 		return nil
 	}
 	ps := make([]catalog.Problem, n)
 	r.runs(n, func(i int, v uint64) {
-		if v >= uint64(len(shapes)) {
-			r.fail("a problem's cause %d is not among the page's %d", v, len(shapes))
-			return
+		if s := r.shape(v, shapes); s != nil {
+			ps[i] = catalog.Problem{Code: s.code, Severity: s.severity, Column: s.column, Message: s.message}
 		}
-		s := &shapes[v]
-		ps[i] = catalog.Problem{Code: s.code, Severity: s.severity, Column: s.column, Message: s.message}
 	})
 	r.texts(n, func(i int, v string) { ps[i].Value = v })
 	return ps
@@ -196,74 +300,4 @@ func (r *reader) keys(n int) []catalog.Key {
 	r.small(n, "key field", uint64(catalog.KeySlug), func(i int, v uint64) { ks[i].Field = catalog.KeyField(v) })
 	r.texts(n, func(i int, v string) { ks[i].Value = v })
 	return ks
-}
-
-// decodeImages reads what appendImages wrote.
-func decodeImages(r *reader) []Image {
-	images := make([]Image, r.count())
-	n := len(images)
-	r.ids(n, func(i int, v string) { images[i].ItemID = v })
-	r.steps(n, func(i int, v int64) { images[i].Row = v })
-	r.small(n, "kind", uint64(catalog.KindListing), func(i int, v uint64) { images[i].Kind = catalog.Kind(v) })
-	r.small(n, "outcome", catalog.Outcomes-1, func(i int, v uint64) { images[i].Outcome = catalog.Outcome(v) })
-	var moved []*Image
-	r.small(n, "mark", 1, func(i int, v uint64) {
-		if v == 1 {
-			moved = append(moved, &images[i])
-		}
-	})
-	r.before(moved)
-	r.end()
-	if r.err != nil {
-		return nil
-	}
-	return images
-}
-
-func (r *reader) before(moved []*Image) {
-	n := len(moved)
-	r.steps(n, func(i int, v int64) { moved[i].Version = v })
-	r.steps(n, func(i int, v int64) { moved[i].ImportNo = v })
-	r.steps(n, func(i int, v int64) { moved[i].LastRow = v + moved[i].Row })
-	for i := 0; i < n && r.err == nil; i++ {
-		moved[i].Hash = r.fixed64()
-	}
-	r.texts(n, func(i int, v string) { moved[i].Doc = catalog.Doc(v) })
-	r.small(n, "live state", uint64(catalog.LiveDeleting)<<1|1, func(i int, v uint64) {
-		moved[i].Live.State, moved[i].LiveChanged = catalog.LiveState(v>>1), v&1 == 1
-	})
-	r.texts(n, func(i int, v string) { moved[i].Live.Doc = catalog.Doc(v) })
-	perImage, all := r.counts(n)
-	changes := r.changes(all)
-	if r.err != nil {
-		return
-	}
-	for i, x := range moved {
-		x.Changes, changes = cut(changes, perImage[i])
-	}
-}
-
-func (r *reader) changes(n int) []catalog.FieldChange {
-	names := make([]string, r.count())
-	r.texts(len(names), func(i int, v string) { names[i] = v })
-	if n > len(r.s) {
-		r.fail("%d changed fields do not fit the body", n)
-		return nil
-	}
-	cs := make([]catalog.FieldChange, n)
-	r.runs(n, func(i int, v uint64) {
-		if v >= uint64(len(names)) {
-			r.fail("a changed field %d is not among the page's %d", v, len(names))
-			return
-		}
-		cs[i].Field = names[v]
-	})
-	r.texts(2*n, func(i int, v string) {
-		if i%2 == 0 {
-			cs[i/2].Old = v
-		} else {
-			cs[i/2].New = v
-		}
-	})
-	return cs
 }

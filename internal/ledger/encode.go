@@ -16,16 +16,23 @@ import (
 type Encoder struct {
 	zstd   *zstd.Encoder
 	buf    []byte
-	marked []int
+	marked []*Entry
 	probs  []*catalog.Problem
 	idents []*catalog.Key
 	shape  []uint64 // of each problem, its index in shapes
 	shapes []shape
 	known  map[shape]uint64
+	again  []*Entry // those that take the place of others
+	wases  []uint64 // of each problem that they had, its index in shapes
+	links  []byte
+	prior  []*Image
+	others []string // ids of items that are not their entry's
 	moved  []*Image
 	fields map[string]uint64
 	names  []string
 	tokens []string
+	causes causeCounts
+	counts fieldCounts
 }
 
 // shape is what problems with one cause have in common; a page keeps each
@@ -47,17 +54,18 @@ func NewEncoder() *Encoder {
 	if err != nil {
 		panic(fmt.Sprintf("ledger: the encoder's fixed options are refused: %v", err))
 	}
-	return &Encoder{zstd: z, known: make(map[shape]uint64), fields: make(map[string]uint64)}
+	return &Encoder{zstd: z, known: make(map[shape]uint64), fields: make(map[string]uint64),
+		causes: make(causeCounts), counts: make(fieldCounts)}
 }
 
 // Encode fills a page from what a chunk did: its row bounds and count, its
-// tally and codes, its format and its two bodies. The page's key (import, pass,
-// batch, sequence) is the caller's to set.
+// tally, causes and field counts, its format and its two bodies. The page's key
+// (import, pass, batch, sequence) and its digest are the caller's to set.
 //
 // Entries and images are sorted by row in place, those of one row staying in
-// the order given. Outcomes is nil for a page without entries. Images is nil
-// for a page without images on which no row was written either; so a reader
-// can tell images that never were from images that retention took.
+// the order given. Outcomes is nil for a page without entries and images. Images
+// is nil for a page without images on which no row was written either; so a
+// reader can tell images that never were from images that retention took.
 func (e *Encoder) Encode(p *Page, entries []Entry, images []Image) {
 	sortByRow(entries, func(x *Entry) int64 { return x.Row })
 	sortByRow(images, func(x *Image) int64 { return x.Row })
@@ -66,13 +74,15 @@ func (e *Encoder) Encode(p *Page, entries []Entry, images []Image) {
 	if n := len(entries); n > 0 {
 		p.FirstRow, p.LastRow = entries[0].Row, entries[n-1].Row
 	}
-	p.Tally, p.Codes = count(entries)
+	n := counter{causes: e.causes}
+	n.add(entries)
+	p.Tally, p.Causes, p.Fields = n.tally(), n.causes.list(), e.counts.of(images)
 	p.Outcomes, p.Images = nil, nil
-	if len(entries) > 0 {
-		p.Outcomes = e.compress(e.appendEntries(e.buf[:0], entries))
+	if len(entries)+len(images) > 0 {
+		p.Outcomes = e.compress(e.appendOutcomes(e.buf[:0], entries, images))
 	}
-	if len(images) > 0 || writes(&p.Tally) {
-		p.Images = e.compress(e.appendImages(e.buf[:0], images))
+	if len(images) > 0 || n.wrote() {
+		p.Images = e.compress(e.appendValues(e.buf[:0], images))
 	}
 	e.release()
 }
@@ -86,23 +96,6 @@ func sortByRow[T any](s []T, row func(*T) int64) {
 	}
 }
 
-// writes reports whether rows that a tally counts have written items.
-func writes(t *catalog.Tally) bool { return t.Created != 0 || t.Updated != 0 || t.Deleted != 0 }
-
-func count(entries []Entry) (t catalog.Tally, codes map[catalog.Code]int64) {
-	for i := range entries {
-		ps := entries[i].Problems
-		t.Count(entries[i].Outcome, ps)
-		for j := range ps {
-			if codes == nil {
-				codes = make(map[catalog.Code]int64)
-			}
-			codes[ps[j].Code]++
-		}
-	}
-	return t, codes
-}
-
 // compress returns the body in memory of its own and keeps b's for the next.
 func (e *Encoder) compress(b []byte) []byte {
 	e.buf = b
@@ -111,18 +104,31 @@ func (e *Encoder) compress(b []byte) []byte {
 
 // release lets go of what the chunk lent.
 func (e *Encoder) release() {
+	clear(e.marked)
 	clear(e.probs)
 	clear(e.idents)
 	clear(e.shapes)
 	clear(e.known)
+	clear(e.again)
+	clear(e.prior)
+	clear(e.others)
 	clear(e.moved)
 	clear(e.fields)
 	clear(e.names)
 	clear(e.tokens)
 }
 
-// appendEntries appends the outcomes body. decodeEntries reads the same columns
-// in the same order.
+// appendOutcomes appends the outcomes body: what became of the rows, and behind
+// it, led by its length, which items they wrote. Whoever reads rows alone stops
+// there. outcomes reads the same columns in the same order.
+func (e *Encoder) appendOutcomes(b []byte, entries []Entry, images []Image) []byte {
+	b = e.appendEntries(b, entries)
+	b = e.appendWas(b)
+	e.links = e.appendLinks(e.links[:0], entries, images)
+	b = binary.AppendUvarint(b, uint64(len(e.links)))
+	return append(b, e.links...)
+}
+
 func (e *Encoder) appendEntries(b []byte, entries []Entry) []byte {
 	n := len(entries)
 	b = binary.AppendUvarint(b, uint64(n))
@@ -130,53 +136,79 @@ func (e *Encoder) appendEntries(b []byte, entries []Entry) []byte {
 	b = appendSteps(b, n, func(i int) int64 { return entries[i].Row })
 	b = appendRuns(b, n, func(i int) uint64 { return uint64(entries[i].Outcome) })
 	e.mark(entries)
-	b = appendRuns(b, n, func(i int) uint64 { return marked(&entries[i]) })
+	b = appendRuns(b, n, func(i int) uint64 { return marks(&entries[i]) })
 	m := len(e.marked)
-	b = appendSteps(b, m, func(i int) int64 { x := &entries[e.marked[i]]; return x.Line - x.Row })
-	b = appendRuns(b, m, func(i int) uint64 { return uint64(len(entries[e.marked[i]].Problems)) })
-	b = appendRuns(b, m, func(i int) uint64 { return uint64(len(entries[e.marked[i]].Ident)) })
+	b = appendSteps(b, m, func(i int) int64 { return e.marked[i].Line - e.marked[i].Row })
+	b = appendRuns(b, m, func(i int) uint64 { return uint64(len(e.marked[i].Problems)) })
+	b = appendRuns(b, m, func(i int) uint64 { return uint64(len(e.marked[i].Ident)) })
 	b = e.appendProblems(b)
 	b = appendRuns(b, len(e.idents), func(i int) uint64 { return uint64(e.idents[i].Field) })
 	return appendTexts(b, len(e.idents), func(i int) string { return e.idents[i].Value })
 }
 
-// marked is 1 for an entry with more than a row, an outcome and an item.
-func marked(x *Entry) uint64 {
+// What an entry has beside a row, an outcome and an item.
+const (
+	markDetails = 1 << iota // a line, problems or identifying cells
+	markWas                 // an earlier entry
+)
+
+func marks(x *Entry) uint64 {
+	var m uint64
 	if x.Line != 0 || len(x.Problems) > 0 || len(x.Ident) > 0 {
-		return 1
+		m |= markDetails
 	}
-	return 0
+	if x.Was != nil {
+		m |= markWas
+	}
+	return m
 }
 
 // mark collects the marked entries, their problems and identifying cells.
 func (e *Encoder) mark(entries []Entry) {
 	e.marked, e.probs, e.idents = e.marked[:0], e.probs[:0], e.idents[:0]
 	e.shape, e.shapes = e.shape[:0], e.shapes[:0]
+	e.again, e.wases = e.again[:0], e.wases[:0]
 	for i := range entries {
 		x := &entries[i]
-		if marked(x) == 0 {
-			continue
+		m := marks(x)
+		if m&markDetails != 0 {
+			e.markDetails(x)
 		}
-		e.marked = append(e.marked, i)
-		for j := range x.Problems {
-			e.problem(&x.Problems[j])
-		}
-		for j := range x.Ident {
-			e.idents = append(e.idents, &x.Ident[j])
+		if m&markWas != 0 {
+			e.markWas(x)
 		}
 	}
 }
 
-func (e *Encoder) problem(p *catalog.Problem) {
-	s := shape{p.Code, p.Severity, p.Column, p.Message}
+func (e *Encoder) markDetails(x *Entry) {
+	e.marked = append(e.marked, x)
+	for i := range x.Problems {
+		p := &x.Problems[i]
+		e.probs = append(e.probs, p)
+		e.shape = append(e.shape, e.shapeOf(shape{p.Code, p.Severity, p.Column, p.Message}))
+	}
+	for i := range x.Ident {
+		e.idents = append(e.idents, &x.Ident[i])
+	}
+}
+
+func (e *Encoder) markWas(x *Entry) {
+	e.again = append(e.again, x)
+	for i := range x.Was.Problems {
+		p := &x.Was.Problems[i]
+		e.wases = append(e.wases, e.shapeOf(shape{code: p.Code, severity: p.Severity, column: p.Column}))
+	}
+}
+
+// shapeOf returns the index of a shape in the page's.
+func (e *Encoder) shapeOf(s shape) uint64 {
 	at, ok := e.known[s]
 	if !ok {
 		at = uint64(len(e.shapes))
 		e.known[s] = at
 		e.shapes = append(e.shapes, s)
 	}
-	e.probs = append(e.probs, p)
-	e.shape = append(e.shape, at)
+	return at
 }
 
 func (e *Encoder) appendProblems(b []byte) []byte {
@@ -190,72 +222,15 @@ func (e *Encoder) appendProblems(b []byte) []byte {
 	return appendTexts(b, len(e.probs), func(i int) string { return e.probs[i].Value })
 }
 
-// appendImages appends the body of before-images. decodeImages reads the same
-// columns in the same order.
-func (e *Encoder) appendImages(b []byte, images []Image) []byte {
-	n := len(images)
-	b = binary.AppendUvarint(b, uint64(n))
-	b = appendIDs(b, n, func(i int) string { return images[i].ItemID })
-	b = appendSteps(b, n, func(i int) int64 { return images[i].Row })
-	b = appendRuns(b, n, func(i int) uint64 { return uint64(images[i].Kind) })
-	b = appendRuns(b, n, func(i int) uint64 { return uint64(images[i].Outcome) })
-	b = appendRuns(b, n, func(i int) uint64 { return uint64(hasBefore(&images[i])) })
-	e.moved = e.moved[:0]
-	for i := range images {
-		if hasBefore(&images[i]) == 1 {
-			e.moved = append(e.moved, &images[i])
-		}
+// appendWas appends what the entries take the place of. Each problem takes a
+// byte at least, which bounds what a reader has to believe.
+func (e *Encoder) appendWas(b []byte) []byte {
+	b = appendRuns(b, len(e.again), func(i int) uint64 { return uint64(e.again[i].Was.Outcome) })
+	b = appendRuns(b, len(e.again), func(i int) uint64 { return uint64(len(e.again[i].Was.Problems)) })
+	for _, at := range e.wases {
+		b = binary.AppendUvarint(b, at)
 	}
-	return e.appendBefore(b, e.moved)
-}
-
-// hasBefore is 1 for an image that says anything of the item before.
-func hasBefore(x *Image) uint64 {
-	if x.Version != 0 || x.ImportNo != 0 || x.LastRow != 0 || x.Hash != 0 || len(x.Changes) > 0 ||
-		x.Doc != "" || x.Live != (catalog.Live{}) || x.LiveChanged {
-		return 1
-	}
-	return 0
-}
-
-func (e *Encoder) appendBefore(b []byte, moved []*Image) []byte {
-	n := len(moved)
-	b = appendSteps(b, n, func(i int) int64 { return moved[i].Version })
-	b = appendSteps(b, n, func(i int) int64 { return moved[i].ImportNo })
-	// A file imported again writes its items in the order of the rows that wrote
-	// them before, so the distance between the two rows hardly changes.
-	b = appendSteps(b, n, func(i int) int64 { return moved[i].LastRow - moved[i].Row })
-	for _, x := range moved {
-		b = binary.LittleEndian.AppendUint64(b, uint64(x.Hash))
-	}
-	b = appendTexts(b, n, func(i int) string { return string(moved[i].Doc) })
-	b = appendRuns(b, n, func(i int) uint64 { return uint64(moved[i].Live.State)<<1 | flag(moved[i].LiveChanged) })
-	b = appendTexts(b, n, func(i int) string { return string(moved[i].Live.Doc) })
-	b = appendRuns(b, n, func(i int) uint64 { return uint64(len(moved[i].Changes)) })
-	return e.appendChanges(b, moved)
-}
-
-// appendChanges appends the changed fields: their names once, then which name
-// each has, then the tokens, old beside new because they are much alike.
-func (e *Encoder) appendChanges(b []byte, moved []*Image) []byte {
-	e.names, e.tokens, e.shape = e.names[:0], e.tokens[:0], e.shape[:0]
-	for _, x := range moved {
-		for i := range x.Changes {
-			c := &x.Changes[i]
-			at, ok := e.fields[c.Field]
-			if !ok {
-				at = uint64(len(e.names))
-				e.fields[c.Field] = at
-				e.names = append(e.names, c.Field)
-			}
-			e.shape = append(e.shape, at)
-			e.tokens = append(e.tokens, c.Old, c.New)
-		}
-	}
-	b = binary.AppendUvarint(b, uint64(len(e.names)))
-	b = appendTexts(b, len(e.names), func(i int) string { return e.names[i] })
-	b = appendRuns(b, len(e.shape), func(i int) uint64 { return e.shape[i] })
-	return appendTexts(b, len(e.tokens), func(i int) string { return e.tokens[i] })
+	return b
 }
 
 func flag(v bool) uint64 {

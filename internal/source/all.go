@@ -11,16 +11,23 @@ import (
 // is named and none is detected.
 const Default = "products"
 
-// All lists every ready source. A newcomer adds a function here and a golden
-// case in testdata.
+// All lists every ready source, of which detection chooses. A newcomer adds a
+// function here and a golden case in testdata.
 func All() []Definition {
 	return []Definition{products()}
 }
 
-// ByID returns the source with this id, or a fault that lists those there are.
+// own lists the sources of files that the program writes itself, which are
+// always named and never detected.
+func own() []Definition {
+	return []Definition{edit()}
+}
+
+// ByID returns the source with this id, or a fault that lists those a file may
+// be read by.
 func ByID(id string) (Definition, error) {
 	all := All()
-	for _, d := range all {
+	for _, d := range append(own(), all...) {
 		if d.ID == id {
 			return d, nil
 		}

@@ -20,6 +20,9 @@ type Binding struct {
 	// currency is the index of the column with the price's currency, -1 for none.
 	currency        int
 	currencyHeading string
+	// version and delete are the indexes of the columns with the version that the
+	// item must still have, and with the wish to delete it; -1 for none.
+	version, delete int
 	match           []catalog.KeyField
 	seed            string
 	check           catalog.GTINCheck
@@ -60,21 +63,29 @@ const (
 const (
 	fieldCurrency = "currency"
 	fieldID       = "id"
+	fieldVersion  = "@version"
+	fieldDelete   = "@delete"
 )
 
 // Bind resolves the definition against a header. It returns a *catalog.Fault
 // of kind KindInvalid for a mapping that names a column the file lacks or a
-// field that does not exist, and of kind KindRefused (header_mismatch) for a
-// file in which the source finds nothing to identify its rows by.
+// field that does not exist and for an option with a value that it cannot have,
+// and of kind KindRefused (header_mismatch) for a file in which the source finds
+// nothing to identify its rows by.
 func (d *Definition) Bind(header []string, schema *catalog.Schema, seed string) (*Binding, error) {
 	kind, ok := catalog.ParseKind(d.Kind)
 	if !ok {
 		return nil, catalog.Faultf(catalog.KindInvalid, "invalid_source", "The source %s is about %q, which is no kind of item.", d.ID, d.Kind)
 	}
-	b := &Binding{def: d, kind: kind, width: len(header), currency: -1, seed: d.seed(schema, seed)}
+	b := &Binding{def: d, kind: kind, width: len(header), currency: -1, version: -1, delete: -1, seed: d.seed(schema, seed)}
 	var err error
 	if b.check, ok = catalog.ParseGTINCheck(d.GTINCheck); !ok {
 		return nil, invalidOption("gtin_check", d.GTINCheck, "strict, warn, off")
+	}
+	switch d.Missing {
+	case "", "leave", "deactivate", "delete":
+	default:
+		return nil, invalidOption("missing", d.Missing, "leave, deactivate, delete")
 	}
 	if b.match, err = d.matchFields(); err != nil {
 		return nil, err
@@ -120,7 +131,8 @@ type choice struct {
 }
 
 // choose finds the meaning of each column: first what the mapping says, then,
-// unless only mapped columns count, what the source knows by name.
+// unless only mapped columns count, what the source knows by name. The columns of
+// the program's own downloads mean nothing but what a mapping says.
 func (d *Definition) choose(header []string, schema *catalog.Schema, kind catalog.Kind) ([]choice, error) {
 	taken := make(map[int]bool)
 	var chosen []choice
@@ -132,7 +144,7 @@ func (d *Definition) choose(header []string, schema *catalog.Schema, kind catalo
 			continue
 		}
 		if !knownField(schema, kind, m.Field) {
-			fields[m.Column] = append(fields[m.Column], unknownField(m.Field, schema, kind))
+			fields[m.Column] = append(fields[m.Column], unknownField(m.Field, "map to", append(fieldNames(schema, kind), fieldCurrency)))
 			continue
 		}
 		taken[i] = true
@@ -141,12 +153,15 @@ func (d *Definition) choose(header []string, schema *catalog.Schema, kind catalo
 	if len(fields) > 0 {
 		return nil, mappingFault(fields)
 	}
-	if d.Mapped {
+	switch {
+	case d.Mapped:
 		return chosen, nil
+	case d.FieldNames:
+		return d.chooseFields(chosen, taken, header, schema, kind)
 	}
 	names := d.headings()
 	for i, h := range header {
-		if taken[i] {
+		if taken[i] || isOwn(h) {
 			continue
 		}
 		if c := names[fold(h)]; c != nil {
@@ -154,6 +169,32 @@ func (d *Definition) choose(header []string, schema *catalog.Schema, kind catalo
 		} else if name := strings.TrimSpace(h); strings.ContainsAny(name, ".@") && knownField(schema, kind, name) {
 			chosen = append(chosen, choice{index: i, field: name})
 		}
+	}
+	return chosen, nil
+}
+
+// chooseFields adds the columns whose headings are names of fields to those
+// chosen; a heading that is none is a fault, whatever it begins with, and so is
+// one that stands twice.
+func (d *Definition) chooseFields(chosen []choice, taken map[int]bool, header []string, schema *catalog.Schema, kind catalog.Kind) ([]choice, error) {
+	fields := map[string][]string{}
+	for i, h := range header {
+		if taken[i] {
+			continue
+		}
+		if slices.Contains(header[:i], h) {
+			fields[h] = []string{fmt.Sprintf("The field %q is given twice; give it once.", h)}
+			continue
+		}
+		known := d.columnFor(h)
+		if f, ok := schema.Field(kind, "", h); known == nil && (!ok || f.Property.ReadOnly) {
+			fields[h] = []string{unknownField(h, "give", fieldNames(schema, kind))}
+			continue
+		}
+		chosen = append(chosen, choice{index: i, field: h, known: known})
+	}
+	if len(fields) > 0 {
+		return nil, fieldsFault("The item cannot be changed so: ", fields)
 	}
 	return chosen, nil
 }
@@ -215,13 +256,19 @@ func (b *Binding) resolve(header []string, chosen []choice, schema *catalog.Sche
 			}
 			used[c.index] = true
 			continue
+		case fieldVersion:
+			b.version, used[c.index] = c.index, true
+			continue
+		case fieldDelete:
+			b.delete, used[c.index] = c.index, true
+			continue
 		}
 		if err := b.addColumn(c, heading, schema, used); err != nil {
 			return err
 		}
 	}
 	for i, h := range header {
-		if !used[i] && strings.TrimSpace(h) != "" {
+		if !used[i] && !isOwn(h) && strings.TrimSpace(h) != "" {
 			b.Left = append(b.Left, h)
 		}
 	}
@@ -373,8 +420,9 @@ func missingColumn(name string, header []string) string {
 	return s
 }
 
-func unknownField(name string, schema *catalog.Schema, kind catalog.Kind) string {
-	names := []string{fieldCurrency}
+// fieldNames lists the fields of a kind; NAME stands for the keys of a map.
+func fieldNames(schema *catalog.Schema, kind catalog.Kind) []string {
+	var names []string
 	for _, p := range schema.Properties(kind) {
 		n := p.Name
 		if p.Map {
@@ -382,8 +430,13 @@ func unknownField(name string, schema *catalog.Schema, kind catalog.Kind) string
 		}
 		names = append(names, n)
 	}
+	return names
+}
+
+// unknownField says that there is no such field, and what to do (verb) with which.
+func unknownField(name, verb string, names []string) string {
 	slices.Sort(names)
-	s := fmt.Sprintf("There is no field %q; map to one of %s.", name, strings.Join(names, ", "))
+	s := fmt.Sprintf("There is no field %q; %s one of %s.", name, verb, strings.Join(names, ", "))
 	if strings.ContainsAny(name, ".@") {
 		s += " NAME is at most 255 bytes, without quotes, backslashes, control characters and blanks round it; a locale follows it or a field as in title@fr."
 	}
@@ -394,13 +447,17 @@ func unknownField(name string, schema *catalog.Schema, kind catalog.Kind) string
 }
 
 func mappingFault(fields map[string][]string) error {
+	return fieldsFault("The mapping does not fit: ", fields)
+}
+
+func fieldsFault(what string, fields map[string][]string) error {
 	names := make([]string, 0, len(fields))
 	for n := range fields {
 		names = append(names, n)
 	}
 	slices.Sort(names)
 	return &catalog.Fault{Kind: catalog.KindInvalid, Code: "validation_error",
-		Message: "The mapping does not fit: " + fields[names[0]][0], Fields: fields}
+		Message: what + fields[names[0]][0], Fields: fields}
 }
 
 func invalidOption(name, value, allowed string) error {

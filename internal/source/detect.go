@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tallyman/internal/catalog"
@@ -18,6 +19,7 @@ type Choice struct {
 // lists them. A header that no source recognises a column of is left to the
 // default source, whose Bind says what is missing.
 func Detect(header []string) (Choice, error) {
+	header = slices.DeleteFunc(slices.Clone(header), isOwn)
 	best, bestScore := Definition{}, 0
 	var tied []string
 	for _, d := range All() {

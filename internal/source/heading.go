@@ -25,6 +25,14 @@ func fold(heading string) string {
 	}, strings.ReplaceAll(plain, "ß", "ss"))
 }
 
+// OwnPrefix begins the headings of the columns that the program's own downloads
+// add. Such a column means nothing in a file that comes back, and is not missed.
+const OwnPrefix = "tallyman_"
+
+func isOwn(heading string) bool {
+	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(heading)), OwnPrefix)
+}
+
 // nearest returns the candidate closest to the heading, if one is close enough
 // to be a misspelling.
 func nearest(heading string, candidates []string) string {

@@ -1,7 +1,10 @@
 package source
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -77,7 +80,10 @@ func (m *tableMapper) Map(rec *tabular.Record, g *catalog.Group) {
 	change := catalog.Change{Kind: m.b.kind, Mode: m.mode, Row: len(g.Rows),
 		Fallthrough: m.b.def.Fallthrough, GTINShared: m.b.def.GTINShared}
 	var keys rowKeys
-	change.Ops = m.mapColumns(rec, &keys)
+	change.AtVersion = m.atVersion(rec)
+	if change.Delete = m.deletes(rec); !change.Delete {
+		change.Ops = m.mapColumns(rec, &keys)
+	}
 	change.Keys = m.matchKeys(rec, &keys)
 	row.Ident = m.ident(rec)
 	if len(change.Keys) == 0 && !catalog.HasErrors(m.problems) {
@@ -137,6 +143,36 @@ func (m *tableMapper) mapColumns(rec *tabular.Record, keys *rowKeys) []catalog.O
 	return m.ops[start:len(m.ops):len(m.ops)]
 }
 
+// atVersion reads the version that the item must still have, 0 for any.
+func (m *tableMapper) atVersion(rec *tabular.Record) int64 {
+	if m.b.version < 0 {
+		return 0
+	}
+	text, _ := m.cell(rec, m.b.version)
+	version, err := strconv.ParseInt(text, 10, 64)
+	if text != "" && (err != nil || version < 1) {
+		m.problems = append(m.problems, catalog.Problem{Code: catalog.CodeInvalidInteger, Severity: catalog.Error,
+			Column: fieldVersion, Value: catalog.Shorten(text),
+			Message: "This is no version of an item; give the number that was read with it, or none."})
+		return 0
+	}
+	return version
+}
+
+// deletes reports whether the row asks for its item to go.
+func (m *tableMapper) deletes(rec *tabular.Record) bool {
+	if m.b.delete < 0 {
+		return false
+	}
+	text, _ := m.cell(rec, m.b.delete)
+	before := len(m.problems)
+	text, m.problems = catalog.ParseBoolean(text, m.problems)
+	for i := before; i < len(m.problems); i++ {
+		m.problems[i].Column = fieldDelete
+	}
+	return text == "true"
+}
+
 // op reads one cell: absent, blank and "clear it" are told apart here.
 func (m *tableMapper) op(c *column, rec *tabular.Record, text string, keys *rowKeys) (catalog.Op, bool) {
 	op := catalog.Op{Field: c.field, Kind: catalog.OpSet}
@@ -178,19 +214,28 @@ func (c *column) blankOp() (catalog.Op, bool) {
 
 func (m *tableMapper) list(c *column, rec *tabular.Record, text string) catalog.Value {
 	v := catalog.Value{Type: c.field.Property.Type, IsList: true}
+	one := func(part string) {
+		if part = trim(part); part == "" {
+			return
+		}
+		if c.field.Property.Type == catalog.Image {
+			part, m.problems = catalog.ParseImageURL(part, m.problems)
+		}
+		if part != "" {
+			v.List = append(v.List, part)
+		}
+	}
 	add := func(cell string) {
+		if m.b.def.JSONLists {
+			for _, part := range m.jsonList(cell) {
+				one(part)
+			}
+			return
+		}
 		for cell != "" {
 			part, rest, _ := strings.Cut(cell, c.sep)
 			cell = rest
-			if part = trim(part); part == "" {
-				continue
-			}
-			if c.field.Property.Type == catalog.Image {
-				part, m.problems = catalog.ParseImageURL(part, m.problems)
-			}
-			if part != "" {
-				v.List = append(v.List, part)
-			}
+			one(part)
 		}
 	}
 	add(text)
@@ -203,6 +248,25 @@ func (m *tableMapper) list(c *column, rec *tabular.Record, text string) catalog.
 			Message: fmt.Sprintf("The cell lists %d values; at most %d are allowed.", len(v.List), most)})
 	}
 	return v
+}
+
+// jsonList reads the elements of a list that is written as a JSON array.
+func (m *tableMapper) jsonList(cell string) []string {
+	if cell == "" {
+		return nil
+	}
+	var elements []*string
+	err := json.Unmarshal([]byte(cell), &elements)
+	if err != nil || elements == nil || slices.Contains(elements, nil) {
+		m.problems = append(m.problems, catalog.Problem{Code: catalog.CodeInvalidText, Severity: catalog.Error, Value: catalog.Shorten(cell),
+			Message: `This is no list of texts; write a JSON array of strings, such as ["a","b"].`})
+		return nil
+	}
+	list := make([]string, len(elements))
+	for i, e := range elements {
+		list[i] = *e
+	}
+	return list
 }
 
 // scalar reads a single value into its canonical form.

@@ -29,6 +29,13 @@ type Definition struct {
 	// Mapped says that only columns of Mapping count; those it does not name
 	// are left out.
 	Mapped bool `json:"mapped,omitempty"`
+	// FieldNames says that headings are the names of fields exactly, and of the
+	// source's own columns: any field of the kind is known, and a heading that is
+	// none is a fault.
+	FieldNames bool `json:"field_names,omitempty"`
+	// JSONLists says that the cell of a list is a JSON array of strings, whose
+	// elements may hold any separator.
+	JSONLists bool `json:"json_lists,omitempty"`
 	// Match are the key fields that identify an item, in order: id, sku, gtin,
 	// external_ref, slug. The first that a row has decides, or with Fallthrough
 	// the first that is found.
@@ -54,9 +61,32 @@ type Definition struct {
 	GTINCheck string `json:"gtin_check,omitempty"`
 	// SKULength bounds SKUs in characters; 0 means 255.
 	SKULength int `json:"sku_length,omitempty"`
+	// Rails stop an import of this source between its plan and its first write,
+	// where the import's own options do not say otherwise.
+	Rails Rails `json:"rails,omitzero"`
+	// Missing says what happens to items that the source's feed owns and its file
+	// does not name: "" or "leave", "deactivate", "delete".
+	Missing string `json:"missing,omitempty"`
 	// Limits are the source's own; zero means none.
 	MaxRows  int64 `json:"max_rows,omitempty"`
 	MaxBytes int64 `json:"max_bytes,omitempty"`
+}
+
+// Rails are what an import may do without being asked. nil sets no limit.
+type Rails struct {
+	// ChangedPercent: rows that update or delete, in per cent of all rows.
+	ChangedPercent *float64 `json:"changed_percent,omitempty"`
+	// PriceMovePercent: how far the price of any one item moves.
+	PriceMovePercent *float64 `json:"price_move_percent,omitempty"`
+	// ClearedOrDeleted: values cleared and items deleted, together.
+	ClearedOrDeleted *int64 `json:"cleared_or_deleted,omitempty"`
+	// RowsDownPercent: how many rows fewer than this feed's last import had.
+	RowsDownPercent *float64 `json:"rows_down_percent,omitempty"`
+}
+
+// Any reports whether a limit is set.
+func (r Rails) Any() bool {
+	return r.ChangedPercent != nil || r.PriceMovePercent != nil || r.ClearedOrDeleted != nil || r.RowsDownPercent != nil
 }
 
 // Column is a column that a source knows.
@@ -66,7 +96,8 @@ type Column struct {
 	Name    string   `json:"name"`
 	Aliases []string `json:"aliases,omitempty"`
 	// Field is what the column sets: a field of the kind, or one of the
-	// pseudo-fields "currency" (of price), "id".
+	// pseudo-fields "currency" (of price), "id", "@version" (that the item must
+	// still have) and "@delete" ("true" deletes the item).
 	Field string `json:"field"`
 	// Required columns must stand in the file.
 	Required bool `json:"required,omitempty"`

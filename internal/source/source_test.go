@@ -22,8 +22,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// Each golden file is one story: definition.json overrules the default source,
-// input.csv is the file, changes.txt what its rows ask for (or the fault).
+// Each golden file is one story: definition.json overrules the source that its id
+// names, or the default one; input.csv is the file, changes.txt what its rows ask for (or the fault).
 func TestGolden(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(paths) == 0 {
@@ -61,15 +61,13 @@ func TestGolden(t *testing.T) {
 // render maps the file and words the result.
 func render(t *testing.T, definition, input string) string {
 	t.Helper()
-	def, err := source.ByID(source.Default)
+	named := source.Definition{ID: source.Default}
+	overrule(t, definition, &named)
+	def, err := source.ByID(named.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if definition != "" {
-		if err := json.Unmarshal([]byte(definition), &def); err != nil {
-			t.Fatal(err)
-		}
-	}
+	overrule(t, definition, &def)
 	r := csv.NewReader(strings.NewReader(input))
 	r.FieldsPerRecord = -1
 	records, err := r.ReadAll()
@@ -93,6 +91,16 @@ func render(t *testing.T, definition, input string) string {
 		fmt.Fprintf(&sb, "  unique: %v\n", words(keys))
 	}
 	return sb.String()
+}
+
+func overrule(t *testing.T, definition string, def *source.Definition) {
+	t.Helper()
+	if definition == "" {
+		return
+	}
+	if err := json.Unmarshal([]byte(definition), def); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func wordFault(err error) string {
@@ -132,7 +140,14 @@ func wordGroup(sb *strings.Builder, g *catalog.Group) {
 		}
 	}
 	for _, c := range g.Changes {
-		fmt.Fprintf(sb, "  %s by %v\n", c.Kind, words(c.Keys))
+		fmt.Fprintf(sb, "  %s by %v", c.Kind, words(c.Keys))
+		if c.AtVersion != 0 {
+			fmt.Fprintf(sb, " at version %d", c.AtVersion)
+		}
+		if c.Delete {
+			sb.WriteString(" deleted")
+		}
+		sb.WriteString("\n")
 		for _, op := range c.Ops {
 			name := [...]string{"", "set", "unset", "default", "prepend", "append", "remove"}[op.Kind]
 			value := ""
@@ -147,17 +162,26 @@ func wordGroup(sb *strings.Builder, g *catalog.Group) {
 // Whatever the cells are, mapping a row never panics, its operations stand in
 // order, one for each field, and a row with an error asks for nothing.
 func TestMapLaws(t *testing.T) {
-	def, err := source.ByID(source.Default)
-	if err != nil {
-		t.Fatal(err)
+	for id, header := range map[string][]string{
+		source.Default: {"ean", "sku", "title", "price", "currency", "stock", "weight", "images", "attributes.color", "title@fr"},
+		source.Edit:    {"id", "@version", "@delete", "title", "price", "tags", "images", "attributes.color", "title@fr"},
+	} {
+		t.Run(id, func(t *testing.T) {
+			def, err := source.ByID(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := def.Bind(header, catalog.NewSchema(1, nil), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkMapLaws(t, b.Mapper(catalog.Upsert))
+		})
 	}
-	header := []string{"ean", "sku", "title", "price", "currency", "stock", "weight", "images", "attributes.color", "title@fr"}
-	b, err := def.Bind(header, catalog.NewSchema(1, nil), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := b.Mapper(catalog.Upsert)
-	cell := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", " ", "4006381333931", "12,50", "1.234", "A-1", "EUR", "7", `\delete`, "http://a/b.jpg|http://a/c.jpg", "\u00a0x"}))
+}
+
+func checkMapLaws(t *testing.T, m source.Mapper) {
+	cell := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", " ", "4006381333931", "12,50", "1.234", "A-1", "EUR", "7", `\delete`, "http://a/b.jpg|http://a/c.jpg", "\u00a0x", "true", `["http://a/b.jpg"]`, "[]", "null"}))
 	rapid.Check(t, func(t *rapid.T) {
 		rec := &tabular.Record{Number: 2, Cells: rapid.SliceOfN(cell, 0, 12).Draw(t, "cells")}
 		var g catalog.Group
@@ -179,6 +203,9 @@ func TestMapLaws(t *testing.T) {
 		if len(c.Keys) == 0 {
 			t.Fatal("the change has no key")
 		}
+		if c.Delete && len(c.Ops) > 0 {
+			t.Fatal("the item is changed and deleted")
+		}
 		for i := 1; i < len(c.Ops); i++ {
 			if c.Ops[i-1].Field.Name >= c.Ops[i].Field.Name {
 				t.Fatalf("operations out of order: %s, %s", c.Ops[i-1].Field.Name, c.Ops[i].Field.Name)
@@ -197,8 +224,46 @@ func TestDetectSaysWhy(t *testing.T) {
 	}
 }
 
+func TestAnEditIsNamedAndNeverDetected(t *testing.T) {
+	d, err := source.ByID(source.Edit)
+	if err != nil || d.ID != source.Edit {
+		t.Fatalf("by its id: %v, %v", d.ID, err)
+	}
+	c, err := source.Detect([]string{"id", "@version", "@delete"})
+	if err != nil || c.Definition.ID == source.Edit {
+		t.Errorf("detected %s, %v", c.Definition.ID, err)
+	}
+	_, err = source.ByID("none")
+	if err == nil || strings.Contains(err.Error(), source.Edit) {
+		t.Errorf("a file may be read by what %q lists", err)
+	}
+}
+
+func TestOwnColumnsDoNotCountInDetection(t *testing.T) {
+	c, err := source.Detect([]string{"EAN", "Titre", "tallyman_row", "tallyman_status"})
+	if err != nil || !strings.Contains(c.Why, "2 of 2") {
+		t.Errorf("chose because %q, %v", c.Why, err)
+	}
+}
+
+func TestMissingIsChecked(t *testing.T) {
+	for missing, ok := range map[string]bool{"": true, "leave": true, "deactivate": true, "delete": true, "Delete": false, "drop": false} {
+		d, _ := source.ByID(source.Default)
+		d.Missing = missing
+		_, err := d.Bind([]string{"sku"}, catalog.NewSchema(1, nil), "")
+		f := catalog.AsFault(err)
+		if ok != (err == nil) || !ok && (f == nil || f.Kind != catalog.KindInvalid || len(f.Fields["missing"]) != 1) {
+			t.Errorf("%q: %v", missing, err)
+		}
+	}
+}
+
 func TestEveryReadySourceBindsItsOwnHeader(t *testing.T) {
-	for _, d := range source.All() {
+	edit, err := source.ByID(source.Edit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range append(source.All(), edit) {
 		header := make([]string, len(d.Columns))
 		for i, c := range d.Columns {
 			header[i] = c.Name

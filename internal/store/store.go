@@ -66,21 +66,35 @@ type Key struct {
 type State string
 
 const (
-	Received    State = "received"    // stored, nothing read yet
-	Slicing     State = "slicing"     // being cut into batches
-	Running     State = "running"     // batches are being worked on
-	Pausing     State = "pausing"     // asked to pause; at most a chunk still ends
-	Paused      State = "paused"      // nothing moves until resumed
-	Terminating State = "terminating" // asked to stop for good
-	Terminated  State = "terminated"  // stopped; what was applied stays
-	Done        State = "done"        // every row has its outcome
-	Refused     State = "refused"     // the file could not be imported; nothing was read
-	FailedState State = "failed"      // stopped by a fault of the file or the system
+	Received    State = "received"     // stored, nothing read yet
+	Slicing     State = "slicing"      // being cut into batches
+	Planning    State = "planning"     // batches of the plan are being worked on
+	Planned     State = "planned"      // the plan is there and waits to be applied
+	Running     State = "running"      // batches are being worked on
+	Pausing     State = "pausing"      // asked to pause; at most a chunk still ends
+	Paused      State = "paused"       // nothing moves until resumed
+	Terminating State = "terminating"  // asked to stop for good
+	Terminated  State = "terminated"   // stopped; what was applied stays
+	Stopped     State = "stopped"      // stopped at its limit of failed rows; what was applied stays
+	RollingBack State = "rolling_back" // an undo of its own takes back what was applied
+	RolledBack  State = "rolled_back"  // all or nothing, and it was not all: nothing of it stays
+	Done        State = "done"         // every row has its outcome
+	Refused     State = "refused"      // the file could not be imported; nothing was read
+	FailedState State = "failed"       // stopped by a fault of the file or the system
 )
 
-// Ended reports whether the import will not move again by itself.
+// Ended reports whether the import will not move again unless it is asked to.
 func (s State) Ended() bool {
-	return s == Terminated || s == Done || s == Refused || s == FailedState
+	switch s {
+	case Terminated, Stopped, RolledBack, Done, Refused, FailedState:
+		return true
+	}
+	return false
+}
+
+// Working reports whether jobs work on the import, or should.
+func (s State) Working() bool {
+	return s == Received || s == Slicing || s == Planning || s == Running
 }
 
 // Import is one file on its way into the catalog.
@@ -112,6 +126,36 @@ type Import struct {
 	Sliced bool
 	// Small imports have a queue of their own.
 	Small bool
+	// Round counts the runs over its rows: 0 is the first, each retry is one more.
+	Round int
+	// Pass is the pass at work, or the last that was; "" before the first.
+	Pass ledger.Pass
+	// Options are what later passes must know of how it was asked for (JSON of
+	// importer.Options); they never change.
+	Options []byte
+	// Cut is the number of the slice step that made the batches at work; lists in
+	// the file store are named by it. 0 before the first.
+	Cut int
+	// Fingerprint names the plan of this round; "" for none, or for one that no
+	// longer holds.
+	Fingerprint string
+	// Findings say what the plan ran into (JSON of importer.Findings).
+	Findings []byte
+	// Feed names what the import belongs to: its source, or the feed that its
+	// options name. Items that its imports create are that feed's.
+	Feed string
+	// Extra is the number of rows beside those of the file: items that a full
+	// feed no longer names.
+	Extra int64
+	// UndoOf is the id of the import that this one takes back; UndoneBy that of
+	// the newest import that takes this one back. DuplicateOf is an earlier
+	// import of the same content by the same source. "" for none.
+	UndoOf, UndoneBy, DuplicateOf string
+	// RequestKey is the Idempotency-Key that made it, with whose it is; unique
+	// where it is not "".
+	RequestKey string
+	// ImagesGone and OutcomesGone say that retention took them.
+	ImagesGone, OutcomesGone bool
 	// FaultCode and FaultMessage say why it was refused or failed.
 	FaultCode    string
 	FaultMessage string
@@ -125,8 +169,10 @@ type Import struct {
 	// Version counts changes of the import's own record.
 	Version int64
 
-	// Tally is the sum over its batches of every pass but plan; read only.
+	// Tally is the sum over its batches of every pass but plans; read only.
 	Tally catalog.Tally
+	// Plan is the sum over the batches of this round's plan; read only.
+	Plan catalog.Tally
 	// Beat is the newest beat of its batches; read only.
 	Beat *time.Time
 }
@@ -156,12 +202,24 @@ type BatchRef struct {
 	No       int // from 1
 }
 
+// Input says where the rows of a batch come from, and what its Offset and Length
+// count.
+type Input string
+
+const (
+	FileInput    Input = ""        // records of the file; bytes
+	MissingInput Input = "missing" // items that a full feed no longer names; places in their list
+	ImageInput   Input = "images"  // what another import wrote; places in the list of its pages
+)
+
 // Batch is a run of whole records that workers take; the slice step and the
 // finish step are batches too, of passes slice and finish with number 1, so
 // that one mechanism (job, epoch, cursor, beat) makes all of them safe.
 type Batch struct {
 	BatchRef
 	State BatchState
+	// Input says where its rows come from.
+	Input Input
 	// Offset, Length, FirstRow and FirstLine bound its section of the file; Rows
 	// counts its records.
 	Offset, Length      int64
@@ -202,6 +260,10 @@ type ImportFilter struct {
 	State  State
 	Source string
 	Door   string
+	Feed   string
+	SHA256 string
+	// UndoOf lists the imports that take this one back.
+	UndoOf string
 }
 
 // ItemFilter narrows a listing of items; zero fields do not.
@@ -217,14 +279,18 @@ type ItemFilter struct {
 
 // PageFilter narrows the pages read.
 type PageFilter struct {
-	// Pass narrows to one pass; "" reads all but plan.
+	// Pass narrows to one pass; "" reads all but plans.
 	Pass ledger.Pass
+	// Row narrows to pages whose rows lie round this one; 0 does not.
+	Row int64
 	// Batch narrows to one batch; 0 reads all. Seq narrows to one page of it
 	// where HasSeq is set.
 	Batch  int
 	Seq    int
 	HasSeq bool
-	// ErrorsOnly and ProblemsOnly leave out pages without any.
+	// ErrorsOnly and ProblemsOnly leave out pages without any. The counts of
+	// passes behind the first plan and apply are signed and may come to nothing
+	// where there are some; their pages are never left out.
 	ErrorsOnly, ProblemsOnly bool
 	// Outcomes and Images ask for the bodies.
 	Outcomes, Images bool
@@ -240,6 +306,58 @@ type Found struct {
 	// ImportNo and Row last wrote the item.
 	ImportNo int64
 	Row      int64
+}
+
+// Locator is an item to be removed, as it was read.
+type Locator struct {
+	Handle  int64
+	Version int64
+}
+
+// Correction is cells laid over one row of an import's file. The file itself
+// never changes.
+type Correction struct {
+	Row int64
+	// Cells maps indexes of columns, from 0, to what their cells are to hold.
+	Cells map[int]string
+	By    string
+	At    time.Time
+}
+
+// Fix corrects every row of an import with one cause: rows that in any pass so
+// far had a problem of this code in this column for this value.
+type Fix struct {
+	No     int // from 1, within the import
+	Code   catalog.Code
+	Column string // heading
+	From   string // the whole cell, blanks round it aside
+	To     string
+	By     string
+	At     time.Time
+}
+
+// Request is an HTTP request with an Idempotency-Key, and its answer once there
+// is one.
+type Request struct {
+	// Key is whose key it is and the key itself.
+	Key string
+	// Hash is of method, path, query and parts; "" while it is in flight.
+	Hash string
+	// Status is 0 while it is in flight.
+	Status int
+	Header []byte // JSON object of those to repeat
+	Body   []byte
+	At     time.Time // when it began
+	Beat   time.Time // when its node last said that it is in flight
+}
+
+// LedgerSize is what a workspace's ledger holds and costs.
+type LedgerSize struct {
+	Imports, Pages, Rows int64
+	// Bytes of the two bodies, and how many pages still have them.
+	OutcomeBytes, ImageBytes int64
+	WithOutcomes, WithImages int64
+	Corrections, Requests    int64
 }
 
 // Prepared is a set of new items in the form the store writes fastest. Only
@@ -272,14 +390,49 @@ type Store interface {
 
 	// Import returns an import with its tally; ErrNotFound.
 	Import(ctx context.Context, ws WS, id string) (Import, error)
+	// ImportNo returns an import by its number; ErrNotFound.
+	ImportNo(ctx context.Context, ws WS, no int64) (Import, error)
+	// ImportByRequest returns the import that a request key made; ErrNotFound.
+	ImportByRequest(ctx context.Context, ws WS, requestKey string) (Import, error)
 	// Imports lists imports, newest first, with how many there are in all.
 	Imports(ctx context.Context, ws WS, f ImportFilter, r Range) ([]Import, int, error)
 	// Batches lists an import's batches of a pass in order; "" lists all passes.
 	Batches(ctx context.Context, ws WS, importNo int64, pass ledger.Pass) ([]Batch, error)
-	// Pages calls fn with an import's pages in order of (pass, batch, seq) until
-	// fn returns an error, which Pages returns. The page and its bodies are
-	// fn's to keep.
+	// Pages calls fn with an import's pages in order of (pass, batch, seq), passes
+	// by their names, until fn returns an error, which Pages returns. The page and
+	// its bodies are fn's to keep.
 	Pages(ctx context.Context, ws WS, importNo int64, f PageFilter, fn func(ledger.Page) error) error
+
+	// Corrections lists the corrections of rows from..to (0: no bound), in order
+	// of rows.
+	Corrections(ctx context.Context, ws WS, importNo, from, to int64) ([]Correction, error)
+	// CountCorrections counts an import's corrections.
+	CountCorrections(ctx context.Context, ws WS, importNo int64) (int64, error)
+	// Fixes lists an import's fixes in order.
+	Fixes(ctx context.Context, ws WS, importNo int64) ([]Fix, error)
+
+	// BeginRequest records a request as in flight and reports true, or returns
+	// the one that has its key already. One whose beat is before dead and that has
+	// no answer is taken over, and so reports true. At and Beat are the caller's.
+	BeginRequest(ctx context.Context, ws WS, r Request, dead time.Time) (Request, bool, error)
+	// BeatRequest says that the request that began at this time is in flight;
+	// ErrNotFound if it is not.
+	BeatRequest(ctx context.Context, ws WS, key string, began, now time.Time) error
+	// EndRequest stores the answer of the request that began at r.At; ErrNotFound
+	// if it is not in flight any more.
+	EndRequest(ctx context.Context, ws WS, r Request) error
+	// DropRequest forgets the request that began at this time, if it has no answer.
+	DropRequest(ctx context.Context, ws WS, key string, began time.Time) error
+	// PurgeRequests forgets requests of all workspaces that began before.
+	PurgeRequests(ctx context.Context, before time.Time) error
+
+	// Expired lists up to limit imports, of all workspaces, that have ended (or
+	// were left planned) before the given times and still have images or outcomes;
+	// the zero time expires nothing. Oldest first.
+	Expired(ctx context.Context, images, outcomes time.Time, limit int) ([]Import, error)
+	// LedgerSize measures a workspace's ledger. It goes through the headers of all
+	// pages, which takes a while where there are many.
+	LedgerSize(ctx context.Context, ws WS) (LedgerSize, error)
 
 	// Item returns the item with this key, with ErrNotFound for none and the
 	// first by id where the key is not unique.
@@ -298,12 +451,14 @@ type Store interface {
 	// move and have no batch with a job. It is what the sweep acts on.
 	Stalled(ctx context.Context, before time.Time) ([]StalledBatch, error)
 
-	// Ahead calls fn with a reader of items as they are committed at one moment,
-	// for deciding a chunk before its transaction begins. It is the store's to say
-	// whether that pays, as it does where only one transaction at a time can
-	// write: where not, it returns false and fn is not called. What was read may
-	// be out of date when the transaction runs; Insert and Update notice.
-	Ahead(ctx context.Context, ws WS, fn func(ItemReader) error) (bool, error)
+	// ReadItems calls fn with a reader of items as they are committed at one
+	// moment. It locks nothing. What was read may be out of date when a transaction
+	// runs later; Insert, Update and Delete notice.
+	ReadItems(ctx context.Context, ws WS, fn func(ItemReader) error) error
+	// DecidesAhead reports whether it pays to decide a chunk with ReadItems before
+	// its transaction begins, as it does where only one transaction at a time can
+	// write.
+	DecidesAhead() bool
 
 	// Prepare encodes new items for Insert. It touches no database and may run
 	// beside a transaction.
@@ -342,10 +497,12 @@ type Tx interface {
 	LockImport(ctx context.Context, importNo int64) (Import, error)
 	// LockImportID is LockImport by id.
 	LockImportID(ctx context.Context, id string) (Import, error)
-	// InsertImport stores a new import, giving it its No.
+	// InsertImport stores a new import, giving it its No; ErrExists when its id or
+	// its request key is taken.
 	InsertImport(ctx context.Context, imp *Import) error
 	// UpdateImport stores what may change of an import: state, format, layout,
-	// definition, rows, sliced, small, faults and times; Version rises by one.
+	// definition, rows, sliced, small, round, pass, cut, fingerprint, findings, extra,
+	// undone-by, what retention took, faults and times; Version rises by one.
 	UpdateImport(ctx context.Context, imp *Import) error
 
 	// InsertBatches stores new batches.
@@ -361,6 +518,9 @@ type Tx interface {
 	CheckBatch(ctx context.Context, ref BatchRef, epoch int64) error
 	// SaveBatch stores a batch's state, job, epoch, cursor, tally, rows and beat.
 	SaveBatch(ctx context.Context, b *Batch) error
+	// DeletePass removes the batches and pages of a pass: a plan that another
+	// takes the place of.
+	DeletePass(ctx context.Context, importNo int64, pass ledger.Pass) error
 	// StopBatches sets every unfinished batch of the import to a state, raises
 	// its epoch and takes its job away. It returns how many there were.
 	StopBatches(ctx context.Context, importNo int64, to BatchState) (int, error)
@@ -383,11 +543,25 @@ type Tx interface {
 	// the version it was read with (After.Version - 1); ErrRetry if not.
 	// ErrConflict when a changed key is taken.
 	Update(ctx context.Context, items []catalog.Item) error
-	// Delete removes items by their handles; ErrRetry if one is gone.
-	Delete(ctx context.Context, kind catalog.Kind, handles []int64) error
+	// Delete removes items, checking that each still has the version it was read
+	// with; ErrRetry if not, or if one is gone.
+	Delete(ctx context.Context, kind catalog.Kind, items []Locator) error
 
 	// InsertPage stores a page; ErrExists if its key is there already.
 	InsertPage(ctx context.Context, p *ledger.Page) error
+	// DropBodies takes the bodies from up to limit of an import's pages that still
+	// have them, and returns from how many. A plan's pages lose both at once.
+	DropBodies(ctx context.Context, importNo int64, images, outcomes bool, limit int) (int, error)
+
+	// SaveCorrections stores corrections; cells of a row that has some already
+	// are added to them. A cell given twice has its later value.
+	SaveCorrections(ctx context.Context, importNo int64, cs []Correction) error
+	// DeleteCorrection forgets what was laid over a row; ErrNotFound.
+	DeleteCorrection(ctx context.Context, importNo, row int64) error
+	// InsertFix stores a fix, giving it its No.
+	InsertFix(ctx context.Context, importNo int64, f *Fix) error
+	// DeleteFix forgets a fix; ErrNotFound.
+	DeleteFix(ctx context.Context, importNo int64, no int) error
 
 	// Enqueue adds a job and returns its id. It runs only if the transaction
 	// commits.

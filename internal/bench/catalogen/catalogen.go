@@ -13,6 +13,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 )
 
@@ -41,6 +42,9 @@ type Config struct {
 	// Round draws other rows to change, and other changes. Rows of round 1 differ
 	// from those of round 2 and of the catalog as first written.
 	Round uint64
+	// Cumulative keeps what the rounds before have changed, from round 1 on: a
+	// file differs from that of the round before in its own round's rows alone.
+	Cumulative bool
 	// Bad is the percentage of rows with a fault.
 	Bad float64
 }
@@ -103,12 +107,27 @@ func Write(w io.Writer, c Config, bad func(Bad) error) (Stats, error) {
 	return out.stats, out.w.Flush()
 }
 
+// WriteFile is Write into a new file of that name.
+func WriteFile(name string, c Config, bad func(Bad) error) (Stats, error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return Stats{}, err
+	}
+	stats, err := Write(f, c, bad)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return stats, err
+}
+
 func (c *Config) check() error {
 	switch {
 	case c.Feed != "" && c.Feed != Full && c.Feed != Price && c.Feed != Stock:
 		return fmt.Errorf("feed %q is not full, price or stock", c.Feed)
 	case c.Changed < 0 || c.Changed > 100:
 		return fmt.Errorf("changed is %d percent; it must be 0 to 100", c.Changed)
+	case c.Cumulative && c.OnlyChanged:
+		return fmt.Errorf("a cumulative file has all rows; only-changed goes with one round alone")
 	case c.Bad < 0 || c.Bad > 100:
 		return fmt.Errorf("bad is %g percent; it must be 0 to 100", c.Bad)
 	case c.Bad > 0 && c.Feed != "" && c.Feed != Full:
@@ -142,13 +161,13 @@ func (w *writer) header() error {
 }
 
 func (w *writer) row(index uint64) error {
-	changed := w.c.changes(index)
+	round, changed := w.c.changedIn(index)
 	if w.c.OnlyChanged && !changed {
 		return nil
 	}
 	w.p.make(w.c.Seed, index)
 	if changed {
-		w.p.change(w.c.Seed, index, w.c.Round)
+		w.p.change(w.c.Seed, index, round)
 	}
 	if err := w.spoil(index); err != nil {
 		return err
@@ -168,8 +187,24 @@ const (
 	saltBad
 )
 
-func (c *Config) changes(index uint64) bool {
-	r := newRandom(c.Seed, index, saltPick+c.Round<<8)
+// changedIn returns the last round that changed the row, up to the file's own.
+func (c *Config) changedIn(index uint64) (round uint64, changed bool) {
+	first := c.Round
+	if c.Cumulative {
+		first = min(first, 1)
+	}
+	for round := c.Round; ; round-- {
+		if c.changes(index, round) {
+			return round, true
+		}
+		if round <= first {
+			return 0, false
+		}
+	}
+}
+
+func (c *Config) changes(index, round uint64) bool {
+	r := newRandom(c.Seed, index, saltPick+round<<8)
 	return c.Changed > 0 && r.below(100) < c.Changed
 }
 

@@ -133,6 +133,27 @@ func TestChanged(t *testing.T) {
 	}
 }
 
+func TestCumulativeRounds(t *testing.T) {
+	const n = 20_000
+	c := Config{Rows: n, Seed: 1, Changed: 5, Cumulative: true}
+	base, _, _ := write(t, Config{Rows: n, Seed: 1})
+	before, _ := read(t, base)
+	for c.Round = 1; c.Round <= 4; c.Round++ {
+		s, _, _ := write(t, c)
+		rows, _ := read(t, s)
+		differ := 0
+		for i, row := range rows {
+			if !slices.Equal(row, before[i]) {
+				differ++
+			}
+		}
+		if share := float64(differ) / n; share < 0.045 || share > 0.055 {
+			t.Errorf("round %d changed %.3f of the rows of the round before", c.Round, share)
+		}
+		before = rows
+	}
+}
+
 func TestPartialFeeds(t *testing.T) {
 	full, _, _ := write(t, Config{Rows: 500, Seed: 1, Changed: 30, Round: 2})
 	rows, _ := read(t, full)
@@ -196,7 +217,7 @@ func isBad(x Bad, row []string, before [][]string) bool {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	for _, c := range []Config{{Feed: "prices"}, {Changed: 101}, {Changed: -1}, {Bad: 100.5}, {Bad: 1, Feed: Stock}, {Rows: maxRows, Start: 1}} {
+	for _, c := range []Config{{Feed: "prices"}, {Changed: 101}, {Changed: -1}, {Bad: 100.5}, {Bad: 1, Feed: Stock}, {Rows: maxRows, Start: 1}, {Cumulative: true, OnlyChanged: true}} {
 		if _, err := Write(io.Discard, c, nil); err == nil {
 			t.Errorf("%+v is accepted", c)
 		}

@@ -3,6 +3,7 @@
 //	go run ./internal/bench/gen -n 100000 -o catalog.csv
 //	go run ./internal/bench/gen -n 100000 -update 30 -o changed.csv          the changed 30 % alone
 //	go run ./internal/bench/gen -n 100000 -update 30 -all -o next.csv        all rows, 30 % of them changed
+//	go run ./internal/bench/gen -n 100000 -update 5 -all -cumulative -round 3 -o third.csv   the third of nightly feeds
 //	go run ./internal/bench/gen -n 100000 -bad 5 -truth t.tsv -o bad.csv     5 % bad rows and which they are
 //	go run ./internal/bench/gen -n 100000 -feed price -update 30 -o p.csv    SKU, price and currency alone
 package main
@@ -34,6 +35,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	flags.IntVar(&c.Changed, "update", 0, "percent of rows changed; the others are left out")
 	all := flags.Bool("all", false, "with -update: write the unchanged rows too")
 	flags.Uint64Var(&c.Round, "round", 0, "with -update: which of many possible changes")
+	flags.BoolVar(&c.Cumulative, "cumulative", false, "with -update, -round and -all: keep the changes of the rounds before")
 	flags.Float64Var(&c.Bad, "bad", 0, "percent of bad rows")
 	feed := flags.String("feed", "full", "columns: full, price or stock")
 	out := flags.String("o", "", "file to write (standard output)")

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"tallyman/internal/account"
+	"tallyman/internal/catalog"
 	"tallyman/internal/importer"
 	"tallyman/internal/server/upload"
 	"tallyman/internal/store"
@@ -37,12 +38,14 @@ type CreatedImport struct {
 	Mode       string  `json:"mode" enum:"create,update,upsert"`
 	FileSize   int64   `json:"file_size"`
 	SHA256     string  `json:"sha256"`
+	// DuplicateOf is noted and stops nothing.
+	DuplicateOf string `json:"duplicate_of,omitempty" doc:"An earlier import of the same content by the same source"`
 }
 
 func createdObject(imp store.Import) CreatedImport {
 	o := ImportObject(imp, imp.CreatedAt)
 	return CreatedImport{ID: o.ID, Status: o.Status, Format: o.Format, TotalRows: o.TotalRows, CreatedAt: o.CreatedAt, State: o.State,
-		Source: o.Source, SourceName: o.SourceName, Mode: o.Mode, FileSize: o.FileSize, SHA256: o.SHA256}
+		Source: o.Source, SourceName: o.SourceName, Mode: o.Mode, FileSize: o.FileSize, SHA256: o.SHA256, DuplicateOf: o.DuplicateOf}
 }
 
 // create registers POST /imports: a handler of its own, because the upload is
@@ -70,40 +73,62 @@ func (d *door) createImport(w http.ResponseWriter, r *http.Request) {
 // takeImport reads the upload and starts it.
 func (d *door) takeImport(r *http.Request, p account.Principal) (store.Import, error) {
 	ctx := r.Context()
+	try, err := d.findEarlier(ctx, p.WS)
+	if err != nil {
+		return store.Import{}, err
+	}
+	if try.earlier != nil {
+		return d.sameImport(r, try)
+	}
 	receive := func(name string, body io.Reader) (*importer.Upload, error) {
 		return d.cfg.Imports.Receive(ctx, p.WS, doorName, p.KeyID, name, body)
 	}
-	form, err := d.readForm(r, receive)
-	var opt importer.Options
-	if err == nil {
-		opt, err = options(d.fields, form.Fields)
-	}
-	if err == nil && form.File == nil {
-		err = invalidField(partFile, "The file is missing: send it as the part named file.")
-	}
+	form, opt, err := d.readForm(r, receive)
 	if err != nil {
 		if form.File != nil {
 			d.cfg.Imports.Discard(context.WithoutCancel(ctx), form.File)
 		}
 		return store.Import{}, err
 	}
-	opt.Door, opt.CreatedBy = doorName, p.KeyID
+	opt.Door, opt.CreatedBy, opt.RequestKey = doorName, p.KeyID, try.key
 	// What has arrived whole is imported, whether or not its sender waits for
 	// the answer.
-	return d.cfg.Imports.Start(context.WithoutCancel(ctx), p.WS, form.File, opt)
+	ctx = context.WithoutCancel(ctx)
+	imp, err := d.cfg.Imports.Start(ctx, p.WS, form.File, opt)
+	if isKeyTaken(err) {
+		d.cfg.Imports.Discard(ctx, form.File)
+	}
+	return d.orEarlier(ctx, p.WS, imp, err)
 }
 
-// readForm reads the request as a form or, where its type is that of a file, as
-// the file.
-func (d *door) readForm(r *http.Request, receive upload.Receive) (*upload.Form, error) {
+// readForm reads a request that makes an import. The form is returned with an
+// error too.
+func (d *door) readForm(r *http.Request, receive upload.Receive) (form *upload.Form, opt importer.Options, err error) {
 	spec := upload.Spec{File: partFile}
 	for _, f := range d.fields {
 		spec.Fields = append(spec.Fields, f.name)
 	}
+	form, err = readUpload(r, spec, receive)
+	if err == nil {
+		opt, err = options(d.fields, form.Fields)
+	}
+	if err == nil && form.File == nil {
+		err = missingFile()
+	}
+	return form, opt, err
+}
+
+// readUpload reads the request as a form or, where its type is that of a file, as
+// the file.
+func readUpload(r *http.Request, spec upload.Spec, receive upload.Receive) (*upload.Form, error) {
 	if isFile(upload.MediaType(r)) {
 		return upload.ReadBare(r, spec, receive)
 	}
 	return upload.Read(r, spec, receive)
+}
+
+func missingFile() *catalog.Fault {
+	return invalidField(partFile, "The file is missing: send it as the part named file.")
 }
 
 // createOperation describes POST /imports.
@@ -120,15 +145,20 @@ func createOperation(api huma.API, fields []field) *huma.Operation {
 		}},
 	})
 	op.Responses["201"] = jsonResponse("Created", schemas.Schema(typeOf[CreatedImport](), true, ""))
+	describeUpload(&op, schemas)
+	return &op
+}
+
+// describeUpload says how an upload may fail.
+func describeUpload(op *huma.Operation, schemas huma.Registry) {
 	for status, text := range map[string]string{
 		"400": "The upload broke off or could not be read",
 		"413": "The file is too large",
 		"415": "The body is neither a form nor a file",
-		"422": "A field is not valid, or the file cannot be imported as asked",
+		"422": "A field is not valid, or the file cannot be taken as it is",
 	} {
 		op.Responses[status] = failureResponse(schemas, text)
 	}
-	return &op
 }
 
 func formSchema(fields []field) *huma.Schema {

@@ -94,23 +94,23 @@ func operationsOf(doc *huma.OpenAPI, tag string) []docsOperation {
 	var out []docsOperation
 	for _, p := range paths {
 		item := doc.Paths[p]
-		for _, op := range []*huma.Operation{item.Post, item.Get} {
+		for _, op := range []*huma.Operation{item.Post, item.Get, item.Put, item.Patch, item.Delete} {
 			if op != nil && slices.Contains(op.Tags, tag) {
-				out = append(out, operationView(op))
+				out = append(out, operationView(doc, op))
 			}
 		}
 	}
 	return out
 }
 
-func operationView(op *huma.Operation) docsOperation {
+func operationView(doc *huma.OpenAPI, op *huma.Operation) docsOperation {
 	v := docsOperation{ID: op.OperationID, Method: op.Method, Path: op.Path, Summary: op.Summary, Description: op.Description}
 	for _, p := range op.Parameters {
 		v.Parameters = append(v.Parameters, docsField{Name: p.Name, Where: p.In, Type: typeText(p.Schema), Description: p.Description})
 	}
 	if op.RequestBody != nil {
 		for _, media := range op.RequestBody.Content {
-			v.Body = append(v.Body, fieldsOf(media.Schema)...)
+			v.Body = append(v.Body, fieldsOf(resolved(doc, media.Schema))...)
 		}
 	}
 	statuses := make([]string, 0, len(op.Responses))
@@ -164,6 +164,14 @@ func fieldsOf(s *huma.Schema) []docsField {
 		out = append(out, docsField{Name: n, Type: typeText(p), Description: p.Description})
 	}
 	return out
+}
+
+// resolved is the schema that a schema refers to, or itself.
+func resolved(doc *huma.OpenAPI, s *huma.Schema) *huma.Schema {
+	if s.Ref == "" {
+		return s
+	}
+	return doc.Components.Schemas.SchemaFromRef(s.Ref)
 }
 
 // schemaName is the name of the component that the schema refers to.

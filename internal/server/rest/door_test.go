@@ -43,6 +43,7 @@ type told struct {
 	received  string
 	options   importer.Options
 	discarded int
+	until     time.Time
 	wait      func(ctx context.Context, version int64) (store.Import, error)
 }
 
@@ -59,6 +60,7 @@ func (f *told) Start(_ context.Context, _ store.Workspace, _ *importer.Upload, o
 func (f *told) Import(context.Context, store.Workspace, string) (store.Import, error) {
 	return f.imp, f.err
 }
+func (f *told) UndoableUntil(*store.Import) time.Time { return f.until }
 func (f *told) Pause(context.Context, store.Workspace, string) (store.Import, error) {
 	return f.imp, f.err
 }

@@ -83,7 +83,7 @@ func (s *shop) start() {
 
 func (s *shop) listen(imports importer.API, log *slog.Logger) {
 	s.t.Helper()
-	door, err := rest.New(rest.Config{Imports: imports, Items: s.db, Accounts: s.accounts, Log: log, Now: time.Now, Version: "test"})
+	door, err := rest.New(rest.Config{Imports: imports, Items: s.db, Accounts: s.accounts, Requests: s.db, Log: log, Now: time.Now, Version: "test"})
 	must(s.t, err)
 	h := server.New(server.Config{Doors: []server.Door{door}, Ready: s.db.Health, Log: log, Now: time.Now})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -415,20 +415,36 @@ func TestAnotherWorkspaceSeesNothing(t *testing.T) {
 	s := openShop(t)
 	o := s.imported("EAN,Title,SKU\n3760000000000,Graines,G-1\n")
 	id := o["id"].(string)
+	_, p := s.call("GET", "/products/sku/G-1", nil)
+	item := p["id"].(string)
 	other, err := s.db.CreateWorkspace(context.Background(), store.Workspace{Name: "globex", CreatedAt: time.Now()})
 	must(t, err)
 	s.key = s.newKey(other, account.Admin)
 	for _, path := range []string{"/imports/" + id, "/imports/" + id + "?wait=1s", "/imports/" + id + "/errors", "/imports/" + id + "/errors?severity=warning",
-		"/imports/" + id + "/errors.csv", "/imports/" + id + "/batches", "/products/3760000000000", "/products/sku/G-1"} {
+		"/imports/" + id + "/errors.csv", "/imports/" + id + "/batches", "/imports/" + id + "/summary", "/imports/" + id + "/changes",
+		"/imports/" + id + "/changes.csv", "/imports/" + id + "/causes", "/imports/" + id + "/rows", "/imports/" + id + "/rows/2", "/imports/" + id + "/rows.csv",
+		"/imports/" + id + "/failed-rows.csv", "/imports/" + id + "/fixes", "/products/3760000000000", "/products/sku/G-1",
+		"/products/" + item, "/products/" + item + "/history"} {
 		status, there := s.call("GET", path, nil)
-		_, nowhere := s.call("GET", strings.NewReplacer(id, "imp_00000000000000000000000000", "3760000000000", "96385074", "G-1", "G-2").Replace(path), nil)
-		if status != http.StatusNotFound || there["error"] != "not_found" || tell(there, id) != tell(nowhere, "imp_00000000000000000000000000") {
+		_, nowhere := s.call("GET", strings.NewReplacer(id, "imp_00000000000000000000000000", "3760000000000", "96385074", "G-1", "G-2", item, noItem).Replace(path), nil)
+		if status != http.StatusNotFound || there["error"] != "not_found" || tell(there, id, item) != tell(nowhere, "imp_00000000000000000000000000", noItem) {
 			t.Errorf("GET %s: %d %v; of what does not exist: %v", path, status, there, nowhere)
 		}
 	}
-	for _, verb := range []string{"pause", "resume", "terminate", "cancel"} {
-		if status, o := s.call("POST", "/imports/"+id+"/"+verb, nil); status != http.StatusNotFound {
-			t.Errorf("%s: %d %v", verb, status, o)
+	for request, body := range map[string]string{"POST pause": "", "POST resume": "", "POST terminate": "", "POST cancel": "", "POST apply": `{"fingerprint":"x"}`,
+		"POST plan": "", "POST retry": "", "POST undo": "", "PATCH rows/2": `{"cells":{"Title":"x"}}`, "DELETE rows/2/corrections": "",
+		"POST fixes": `{"code":"x","column":"Title","from":"x","to":"y"}`, "DELETE fixes/1": ""} {
+		verb, path, _ := strings.Cut(request, " ")
+		if status, o := s.call(verb, "/imports/"+id+"/"+path, strings.NewReader(body)); status != http.StatusNotFound {
+			t.Errorf("%s: %d %v", request, status, o)
+		}
+	}
+	if status, o := s.call("POST", "/imports/"+id+"/corrections", strings.NewReader("tallyman_row\n"), "Content-Type", "text/csv"); status != http.StatusNotFound {
+		t.Errorf("corrections: %d %v", status, o)
+	}
+	for _, method := range []string{"PATCH", "PUT", "DELETE"} {
+		if status, o := s.call(method, "/products/"+item, strings.NewReader(`{"title":"Mine"}`)); status != http.StatusNotFound {
+			t.Errorf("%s: %d %v", method, status, o)
 		}
 	}
 	for _, path := range []string{"/imports", "/products", "/products?sku=G-1", "/products?ean=3760000000000", "/imports?status=completed"} {
@@ -439,9 +455,12 @@ func TestAnotherWorkspaceSeesNothing(t *testing.T) {
 }
 
 // tell is what an error tells, but for what names the request.
-func tell(o object, id string) string {
-	return strings.ReplaceAll(fmt.Sprint(o["error"], o["message"], o["details"]), id, "ID")
+func tell(o object, id, item string) string {
+	return strings.NewReplacer(id, "ID", item, "ID").Replace(fmt.Sprint(o["error"], o["message"], o["details"]))
 }
+
+// noItem is the id of no item.
+const noItem = "00000000-0000-7000-8000-000000000000"
 
 func TestRevokedKeyEndsAtOnce(t *testing.T) {
 	s := openShop(t)

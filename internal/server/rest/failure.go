@@ -32,6 +32,12 @@ const (
 	codeMethodNotAllowed  = "method_not_allowed"
 	codeUnavailable       = "unavailable"
 	codeInternal          = "internal_error"
+
+	// Of requests with an Idempotency-Key.
+	codeRequestInFlight = "request_in_flight"
+	codeKeyReused       = "idempotency_key_reused"
+	// Of a product that is not as the request says it is.
+	codeVersionConflict = "version_conflict"
 )
 
 // Failure is the body of every answer that is no success.
@@ -91,19 +97,32 @@ var kinds = map[catalog.ErrorKind]struct {
 	catalog.KindUnavailable:  {http.StatusServiceUnavailable, codeUnavailable},
 }
 
-// malformed are the codes of invalid requests that cannot even be read, whose
-// status says so.
-var malformed = map[string]int{
+// statuses are those of codes whose kind does not tell: requests that cannot even
+// be read, and a condition of the request that does not hold.
+var statuses = map[string]int{
 	upload.CodeUnsupportedMediaType: http.StatusUnsupportedMediaType,
 	upload.CodeMalformed:            http.StatusBadRequest,
 	upload.CodeIncomplete:           http.StatusBadRequest,
 	upload.CodeTimeout:              http.StatusRequestTimeout,
 	codeMethodNotAllowed:            http.StatusMethodNotAllowed,
+	codeVersionConflict:             http.StatusPreconditionFailed,
+}
+
+// unread are the words for bodies that huma could not read, by its statuses.
+var unread = map[int]string{
+	http.StatusBadRequest:            upload.CodeMalformed,
+	http.StatusRequestTimeout:        upload.CodeTimeout,
+	http.StatusRequestEntityTooLarge: "body_too_large",
+	http.StatusUnsupportedMediaType:  upload.CodeUnsupportedMediaType,
+	http.StatusInternalServerError:   upload.CodeIncomplete,
 }
 
 // retryUnavailable is what a client is told to wait when the program is not
-// ready, in seconds.
-const retryUnavailable = 5
+// ready, retryInFlight when its own request is still being done; in seconds.
+const (
+	retryUnavailable = 5
+	retryInFlight    = 2
+)
 
 // failure is the one place where errors become statuses and bodies. What is not
 // the client's doing is logged here, and the client is told no more than that.
@@ -139,14 +158,17 @@ func translate(err error) *Failure {
 func translateFault(err error, fault *catalog.Fault) *Failure {
 	k := kinds[fault.Kind]
 	f := &Failure{status: k.status, Code: fault.Code, Message: strings.TrimSpace(fault.Message + " " + fault.Hint), Details: fault.Fields}
-	if status, ok := malformed[fault.Code]; ok {
+	if status, ok := statuses[fault.Code]; ok {
 		f.status = status
 	}
 	if f.Code == "" || fault.Kind == catalog.KindInvalid && len(fault.Fields) > 0 {
 		f.Code = k.code
 	}
-	if fault.Kind == catalog.KindUnavailable {
+	switch {
+	case fault.Kind == catalog.KindUnavailable:
 		f.RetryAfter = retryUnavailable
+	case fault.Code == codeRequestInFlight:
+		f.RetryAfter = retryInFlight
 	}
 	var refused *importer.Refusal
 	if errors.As(err, &refused) {
@@ -178,10 +200,18 @@ func ownWords(ctx huma.Context, _ string, v any) (any, error) {
 		return v, nil
 	}
 	ctx.SetHeader("Content-Type", "application/json")
-	f := &Failure{Code: codeValidation, Message: "The request is not valid.", Details: make(map[string][]string),
-		RequestID: server.RequestID(ctx.Context())}
+	f := &Failure{Code: codeValidation, Message: "The request is not valid.", RequestID: server.RequestID(ctx.Context())}
+	if code, ok := unread[m.Status]; ok {
+		f.Code, f.Message = code, "The request's body could not be read."
+	}
 	for _, e := range m.Errors {
-		_, field, _ := strings.Cut(e.Location, ".")
+		place, field, inside := strings.Cut(e.Location, ".")
+		if !inside {
+			field = place
+		}
+		if f.Details == nil {
+			f.Details = make(map[string][]string)
+		}
 		f.Details[field] = append(f.Details[field], e.Message)
 	}
 	return f, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"tallyman/internal/account"
+	"tallyman/internal/ledger"
 	"tallyman/internal/server"
 	"tallyman/internal/store"
 )
@@ -32,13 +33,17 @@ func (d *door) imports(api huma.API) {
 	operation(d, api, huma.Operation{
 		OperationID: "list-import-batches", Method: http.MethodGet, Path: "/imports/{id}/batches", Tags: []string{tagImports},
 		Summary:     "List an import's batches",
-		Description: "Lists the runs of rows that are worked on as one, in the order of the file.",
+		Description: "Lists the runs of rows that are worked on as one, in the order of passes and of the file.",
 	}, account.Read, d.listBatches)
 	d.control(api, "pause", "Pause an import", "Stops it within moments; what is done stays done, and nothing moves until it is resumed.", d.cfg.Imports.Pause)
 	d.control(api, "resume", "Resume an import", "Lets a paused import go on where it stopped.", d.cfg.Imports.Resume)
-	d.control(api, "terminate", "Terminate an import", "Stops it for good; what is done stays done.", d.cfg.Imports.Terminate)
+	d.control(api, "terminate", "Terminate an import", "Stops it for good; what is done stays done. A plan that waits to be applied is given up.", d.cfg.Imports.Terminate)
 	d.control(api, "cancel", "Cancel an import", "Another word for terminate.", d.cfg.Imports.Terminate)
+	d.passes(api)
+	d.changes(api)
 	d.problems(api)
+	d.rows(api)
+	d.corrections(api)
 }
 
 type ImportPath struct {
@@ -64,7 +69,7 @@ func (d *door) getImport(ctx context.Context, p account.Principal, in *getImport
 	if err != nil {
 		return nil, err
 	}
-	return &importAnswer{Body: ImportObject(imp, d.cfg.Now())}, nil
+	return &importAnswer{Body: d.object(imp)}, nil
 }
 
 // parseWait reads a duration, or a number of seconds.
@@ -116,14 +121,17 @@ func stopOnClosing(ctx context.Context, cancel context.CancelFunc) func() {
 type listImportsRequest struct {
 	Paging
 	Status string `query:"status" enum:"pending,processing,completed,completed_with_errors,failed" doc:"Only imports of this status"`
-	State  string `query:"state" enum:"received,slicing,running,pausing,paused,terminating,terminated,done,refused,failed" doc:"Only imports in this state"`
+	State  string `query:"state" enum:"received,slicing,planning,planned,running,pausing,paused,terminating,terminated,stopped,rolling_back,rolled_back,done,refused,failed" doc:"Only imports in this state"`
 	Source string `query:"source" doc:"Only imports of this source"`
+	Feed   string `query:"feed" doc:"Only imports of this feed"`
+	SHA256 string `query:"sha256" doc:"Only imports of a file with this hash"`
+	UndoOf string `query:"undo_of" doc:"Only imports that take this one back"`
 }
 
 type listImportsAnswer struct{ Body List[Import] }
 
 func (d *door) listImports(ctx context.Context, p account.Principal, in *listImportsRequest) (*listImportsAnswer, error) {
-	f := store.ImportFilter{State: store.State(in.State), Source: in.Source}
+	f := store.ImportFilter{State: store.State(in.State), Source: in.Source, Feed: in.Feed, SHA256: in.SHA256, UndoOf: in.UndoOf}
 	list := d.cfg.Imports.Imports
 	if in.Status != "" {
 		list = d.importsOfStatus(in.Status)
@@ -135,9 +143,8 @@ func (d *door) listImports(ctx context.Context, p account.Principal, in *listImp
 	out := &listImportsAnswer{}
 	out.Body.Data = make([]Import, len(imps))
 	out.Body.Meta = in.meta(total)
-	now := d.cfg.Now()
 	for i, imp := range imps {
-		out.Body.Data[i] = ImportObject(imp, now)
+		out.Body.Data[i] = d.object(imp)
 	}
 	return out, nil
 }
@@ -179,10 +186,11 @@ type listBatchesAnswer struct{ Body List[Batch] }
 type listBatchesRequest struct {
 	ImportPath
 	Paging
+	Pass string `query:"pass" doc:"Only those of this run over the rows, such as plan; those of all runs that write if omitted" example:"apply"`
 }
 
 func (d *door) listBatches(ctx context.Context, p account.Principal, in *listBatchesRequest) (*listBatchesAnswer, error) {
-	batches, err := d.cfg.Imports.Batches(ctx, p.WS, in.ID)
+	batches, err := d.cfg.Imports.Batches(ctx, p.WS, in.ID, ledger.Pass(in.Pass))
 	if err != nil {
 		return nil, err
 	}
@@ -200,14 +208,10 @@ func (d *door) listBatches(ctx context.Context, p account.Principal, in *listBat
 
 // control registers an operation that moves an import.
 func (d *door) control(api huma.API, verb, summary, description string, do func(context.Context, store.Workspace, string) (store.Import, error)) {
-	operation(d, api, huma.Operation{
+	operation(d, api, failing(huma.Operation{
 		OperationID: verb + "-import", Method: http.MethodPost, Path: "/imports/{id}/" + verb, Tags: []string{tagImports},
 		Summary: summary, Description: description, DefaultStatus: http.StatusOK,
-	}, account.Import, func(ctx context.Context, p account.Principal, in *ImportPath) (*importAnswer, error) {
-		imp, err := do(ctx, p.WS, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		return &importAnswer{Body: ImportObject(imp, d.cfg.Now())}, nil
+	}, map[string]string{"409": "wrong_state: the import is not in a state that allows this"}), account.Import, func(ctx context.Context, p account.Principal, in *ImportPath) (*importAnswer, error) {
+		return d.moved(do(ctx, p.WS, in.ID))
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -20,12 +21,12 @@ const securityScheme = "apiKey"
 
 // newAPI returns an API without operations, whose errors are in the door's own
 // words and whose description is served by describe.
-func newAPI(mux *http.ServeMux, version string) huma.API {
+func newAPI(mux humago.Mux, version string) huma.API {
 	cfg := huma.DefaultConfig("Tallyman", version)
 	cfg.Info.Description = "Imports allow you to load large volumes of products into your catalog from CSV, Excel, or JSON files. " +
 		"Every row is accounted for, exactly once."
 	cfg.Tags = []*huma.Tag{{Name: tagImports, Description: "Load files into the catalog and see what became of every row."},
-		{Name: tagProducts, Description: "Read the catalog."}}
+		{Name: tagProducts, Description: "Read the catalog, and edit it product by product. An edit is an import of one row, so it can be undone like any other."}}
 	cfg.Security = []map[string][]string{{securityScheme: {}}}
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		securityScheme: {Type: "http", Scheme: "bearer", Description: "An API key: Authorization: Bearer KEY"},
@@ -40,6 +41,15 @@ func newAPI(mux *http.ServeMux, version string) huma.API {
 func documented(op huma.Operation) huma.Operation {
 	if op.Responses == nil {
 		op.Responses = make(map[string]*huma.Response)
+	}
+	return op
+}
+
+// failing says how an operation may fail, by status.
+func failing(op huma.Operation, how map[string]string) huma.Operation {
+	op = documented(op)
+	for status, text := range how {
+		op.Responses[status] = jsonResponse(text, &huma.Schema{Ref: "#/components/schemas/Failure"})
 	}
 	return op
 }
@@ -71,15 +81,38 @@ func (d *door) describe(api huma.API) error {
 // that huma describes.
 func complete(doc *huma.OpenAPI) {
 	schemas := doc.Components.Schemas
-	for _, item := range doc.Paths {
+	for path, item := range doc.Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
-			if op != nil {
-				op.Responses["default"] = failureResponse(schemas, "Any other answer")
+			if op == nil {
+				continue
 			}
+			if op.Method != http.MethodGet {
+				describeKey(op, schemas)
+			}
+			if op.Responses["404"] == nil && strings.Contains(path, "{") {
+				op.Responses["404"] = failureResponse(schemas, "There is no such thing in this workspace")
+			}
+			if op.Responses["422"] == nil && len(op.Parameters) > 0 {
+				op.Responses["422"] = failureResponse(schemas, "The request is not valid; details names fields")
+			}
+			op.Responses["default"] = failureResponse(schemas, "Any other answer")
 		}
 	}
 	delete(schemas.Map(), "ErrorModel")
 	delete(schemas.Map(), "ErrorDetail")
+}
+
+// describeKey says what an Idempotency-Key does to an operation.
+func describeKey(op *huma.Operation, schemas huma.Registry) {
+	shortest, longest := 1, maxKey
+	op.Parameters = append(op.Parameters, &huma.Param{Name: keyHeader, In: "header",
+		Description: "Makes the request safe to send again: within 24 hours the same request under the same key gives the first one's answer, with the header " + replayedHeader + ", and is not done twice.",
+		Schema:      &huma.Schema{Type: huma.TypeString, MinLength: &shortest, MaxLength: &longest}})
+	text := codeKeyReused + ": another request came under this key; " + codeRequestInFlight + ": the first one is still being done"
+	if was := op.Responses["409"]; was != nil {
+		text = was.Description + "; " + text
+	}
+	op.Responses["409"] = failureResponse(schemas, text)
 }
 
 func failureResponse(schemas huma.Registry, description string) *huma.Response {

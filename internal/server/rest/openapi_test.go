@@ -31,7 +31,12 @@ func TestDocumentDescribesTheDoor(t *testing.T) {
 	for path, methods := range map[string]string{
 		"/imports": "get post", "/imports/{id}": "get", "/imports/{id}/errors": "get", "/imports/{id}/errors.csv": "get", "/imports/{id}/batches": "get",
 		"/imports/{id}/pause": "post", "/imports/{id}/resume": "post", "/imports/{id}/terminate": "post", "/imports/{id}/cancel": "post",
-		"/products": "get", "/products/{ean}": "get", "/products/sku/{sku}": "get",
+		"/imports/{id}/apply": "post", "/imports/{id}/plan": "post", "/imports/{id}/retry": "post", "/imports/{id}/undo": "post",
+		"/imports/{id}/summary": "get", "/imports/{id}/changes": "get", "/imports/{id}/changes.csv": "get", "/imports/{id}/causes": "get",
+		"/imports/{id}/rows": "get", "/imports/{id}/rows/{row}": "get patch", "/imports/{id}/rows/{row}/corrections": "delete",
+		"/imports/{id}/rows.csv": "get", "/imports/{id}/failed-rows.csv": "get",
+		"/imports/{id}/corrections": "post", "/imports/{id}/fixes": "get post", "/imports/{id}/fixes/{no}": "delete",
+		"/products": "get", "/products/{id}": "get patch put delete", "/products/{id}/history": "get", "/products/sku/{sku}": "get",
 	} {
 		item, _ := paths[path].(map[string]any)
 		for m := range strings.FieldsSeq(methods) {
@@ -40,7 +45,7 @@ func TestDocumentDescribesTheDoor(t *testing.T) {
 			}
 		}
 	}
-	if len(paths) != 12 {
+	if len(paths) != 29 {
 		t.Errorf("%d paths are described", len(paths))
 	}
 }
@@ -68,6 +73,40 @@ func TestDocumentIsTrue(t *testing.T) {
 	}
 }
 
+// TestEverythingIsDescribed: no operation, parameter or field goes without words,
+// but for fields whose names say all.
+func TestEverythingIsDescribed(t *testing.T) {
+	h, _ := newDoor(t, &told{}, server.Rates{})
+	paths, _ := document(t, h)["paths"].(map[string]any)
+	for path, item := range paths {
+		for method, op := range item.(map[string]any) {
+			op := op.(map[string]any)
+			if op["summary"] == nil {
+				t.Errorf("%s %s has no summary", method, path)
+			}
+			params, _ := op["parameters"].([]any)
+			keyed := false
+			for _, p := range params {
+				p := p.(map[string]any)
+				keyed = keyed || p["name"] == keyHeader
+				if p["description"] == nil {
+					t.Errorf("%s %s does not say what %s is", method, path, p["name"])
+				}
+			}
+			responses := op["responses"].(map[string]any)
+			if (method != "get") != keyed || keyed && responses["409"] == nil {
+				t.Errorf("%s %s and its key: %v", method, path, op)
+			}
+			if strings.Contains(path, "{") && responses["404"] == nil {
+				t.Errorf("%s %s does not say that it may be nowhere", method, path)
+			}
+			if responses["default"] == nil || len(responses) < 2 {
+				t.Errorf("%s %s answers %v", method, path, responses)
+			}
+		}
+	}
+}
+
 func TestDocumentSpeaksTheDoorsWords(t *testing.T) {
 	h, _ := newDoor(t, &told{}, server.Rates{})
 	doc := document(t, h)
@@ -80,7 +119,7 @@ func TestDocumentSpeaksTheDoorsWords(t *testing.T) {
 	if text := ask(t, h, "GET", Prefix+"/openapi.json", "", nil).Body.String(); strings.Contains(text, "problem+json") || strings.Contains(text, "ErrorModel") {
 		t.Error("the document speaks of another error body")
 	}
-	for _, s := range []string{"Import", "CreatedImport", "Failure", "Product", "RowError", "Batch", "Meta", "ListImport"} {
+	for _, s := range []string{"Import", "CreatedImport", "Failure", "Product", "RowError", "Batch", "Meta", "ListImport", "Summary", "Change", "Cause", "Row", "RowDetail", "Check", "Corrections", "Fix", "History", "PlanCounts", "Finding"} {
 		if schemas[s] == nil {
 			t.Errorf("%s is not described", s)
 		}

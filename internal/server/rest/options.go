@@ -51,7 +51,31 @@ func formFields() []field {
 			oneOf(func(o *importer.Options) *string { return &o.Blank }, "keep", "clear", "default")},
 		{"gtin_check", described("What a wrong EAN check digit is: strict (an error on a new product), warn or off.", "strict", "warn", "off"),
 			oneOf(func(o *importer.Options) *string { return &o.GTINCheck }, "strict", "warn", "off")},
+		{"plan", &huma.Schema{Type: huma.TypeBoolean, Default: false,
+			Description: "If true, nothing is written: the import stops once its plan is there, which apply then lets go."}, asPlan},
+		{"policy", described("What failed rows do to the others: skip (the default) leaves them out, stop ends the import at the first one or after stop_after, all_or_nothing applies nothing at all.",
+			"skip", "stop", "all_or_nothing"), asPolicy},
+		{"stop_after", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0),
+			Description: "The number of failed rows at which the import stops; makes the policy stop."}, asStopAfter},
+		{"max_changed_percent", limit("Rows that update or delete, in per cent of all rows."),
+			asPercent(func(o *importer.Options) **float64 { return &o.Rails.ChangedPercent })},
+		{"max_price_move_percent", limit("How far the price of any one product moves, in per cent."),
+			asPercent(func(o *importer.Options) **float64 { return &o.Rails.PriceMovePercent })},
+		{"max_cleared_or_deleted", &huma.Schema{Type: huma.TypeInteger, Minimum: new(0.0),
+			Description: "Values cleared and products deleted, together." + limitText}, asMaxCleared},
+		{"max_rows_down_percent", limit("How many rows fewer than this feed's last import had, in per cent of those."),
+			asPercent(func(o *importer.Options) **float64 { return &o.Rails.RowsDownPercent })},
+		{"feed", described("The feed that the import belongs to; its source if omitted. Products that its imports create are that feed's."), asFeed},
+		{"missing", described("What happens to products that the feed owns and the file does not name.", "leave", "deactivate", "delete"),
+			oneOf(func(o *importer.Options) *string { return &o.Missing }, "leave", "deactivate", "delete")},
 	}
+}
+
+// limitText says what a limit does.
+const limitText = " Beyond it the import stops before its first write and goes on only when it is confirmed."
+
+func limit(text string) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeNumber, Minimum: new(0.0), Description: text + limitText}
 }
 
 func described(text string, words ...string) *huma.Schema {
@@ -75,6 +99,9 @@ func options(fields []field, values map[string]string) (importer.Options, error)
 		if err := f.set(value, &opt); err != nil {
 			wrong[f.name] = []string{f.name + " " + err.Error() + "."}
 		}
+	}
+	if !stopAfterFits(&opt, strings.TrimSpace(values["policy"]) != "") && wrong["policy"] == nil {
+		wrong["stop_after"] = []string{"stop_after goes with the policy stop alone."}
 	}
 	if len(wrong) > 0 {
 		return opt, &catalog.Fault{Kind: catalog.KindInvalid, Code: codeValidation, Message: "The request is not valid.", Fields: wrong}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,6 +36,14 @@ func TestOptions(t *testing.T) {
 			importer.Options{Currency: "EUR", Decimal: "comma", Blank: "clear", GTINCheck: "off", Source: "products"}},
 		{"columns mapped to nothing", map[string]string{"mapping": `{"EAN":"ean","Notes":null,"Old":" "}`},
 			importer.Options{MappingOnly: true, Mapping: []source.Mapping{{Column: "EAN", Field: "ean"}}}},
+		{"a plan", map[string]string{"plan": "true"}, importer.Options{Plan: true}},
+		{"policies", map[string]string{"policy": "All_or_nothing"}, importer.Options{Policy: importer.PolicyAll}},
+		{"stop at the first", map[string]string{"policy": "stop"}, importer.Options{Policy: importer.PolicyStop, StopAfter: 1}},
+		{"stop after some", map[string]string{"policy": "stop", "stop_after": "5"}, importer.Options{Policy: importer.PolicyStop, StopAfter: 5}},
+		{"a number makes the policy", map[string]string{"stop_after": "5"}, importer.Options{Policy: importer.PolicyStop, StopAfter: 5}},
+		{"limits", map[string]string{"max_changed_percent": "12.5", "max_price_move_percent": "0", "max_cleared_or_deleted": "0", "max_rows_down_percent": "30"},
+			importer.Options{Rails: source.Rails{ChangedPercent: new(12.5), PriceMovePercent: new(0.0), ClearedOrDeleted: new(int64(0)), RowsDownPercent: new(30.0)}}},
+		{"a full feed", map[string]string{"feed": " nightly ", "missing": "Delete"}, importer.Options{Feed: "nightly", Missing: "delete"}},
 		{"an empty mapping", map[string]string{"mapping": " {} "}, importer.Options{}},
 	} {
 		got, err := options(formFields(), c.values)
@@ -56,6 +65,12 @@ func TestWrongOptions(t *testing.T) {
 		{map[string]string{"update_existing": "maybe"}, []string{"update_existing"}},
 		{map[string]string{"mode": "create", "update_existing": "true"}, []string{"update_existing"}},
 		{map[string]string{"mode": "upsert", "update_existing": "false"}, []string{"update_existing"}},
+		{map[string]string{"plan": "maybe", "policy": "none", "stop_after": "0", "missing": "hide"}, []string{"missing", "plan", "policy", "stop_after"}},
+		{map[string]string{"policy": "skip", "stop_after": "5"}, []string{"stop_after"}},
+		{map[string]string{"policy": "all_or_nothing", "stop_after": "5"}, []string{"stop_after"}},
+		{map[string]string{"max_changed_percent": "NaN", "max_price_move_percent": "-1", "max_rows_down_percent": "inf", "max_cleared_or_deleted": "1.5"},
+			[]string{"max_changed_percent", "max_cleared_or_deleted", "max_price_move_percent", "max_rows_down_percent"}},
+		{map[string]string{"feed": strings.Repeat("x", 256)}, []string{"feed"}},
 		{map[string]string{"delimiter": ":"}, []string{"delimiter"}},
 		{map[string]string{"encoding": "ebcdic"}, []string{"encoding"}},
 		{map[string]string{"currency": "EURO"}, []string{"currency"}},

@@ -1,11 +1,9 @@
 package rest
 
 import (
-	"cmp"
 	"context"
-	"log/slog"
+	"io"
 	"net/http"
-	"net/url"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -13,8 +11,6 @@ import (
 	"tallyman/internal/catalog"
 	"tallyman/internal/importer"
 	"tallyman/internal/ledger"
-	"tallyman/internal/server"
-	"tallyman/internal/store"
 )
 
 // RowError is one error or warning of a row: the seed document's four fields
@@ -59,34 +55,42 @@ func identOf(p *importer.RowProblem, field catalog.KeyField) *string {
 	return nil
 }
 
-// problems registers the two listings of an import's errors.
+// problems registers the listings of what is wrong with an import's rows.
 func (d *door) problems(api huma.API) {
 	operation(d, api, huma.Operation{
 		OperationID: "list-import-errors", Method: http.MethodGet, Path: "/imports/{id}/errors", Tags: []string{tagImports},
 		Summary:     "Get import errors",
 		Description: "Returns the rows that failed during the import, with error details, in the order of the file. A row with two errors is listed twice.",
 	}, account.Read, d.listErrors)
-
-	schemas := api.OpenAPI().Components.Schemas
-	op := documented(huma.Operation{
-		OperationID: "download-import-errors", Method: http.MethodGet, Path: "/imports/{id}/errors.csv", Tags: []string{tagImports},
+	operation(d, api, huma.Operation{
+		OperationID: "list-import-causes", Method: http.MethodGet, Path: "/imports/{id}/causes", Tags: []string{tagImports},
+		Summary:     "List causes of errors",
+		Description: "Groups errors and warnings by code and column, the most frequent first, with exact counts and example values. All causes come at once.",
+	}, account.Read, d.listCauses)
+	download(d, api, huma.Operation{
+		OperationID: "download-import-errors", Path: "/imports/{id}/errors.csv", Tags: []string{tagImports},
 		Summary:     "Download import errors",
-		Description: "Returns all errors as CSV, one a line: UTF-8 with a byte-order mark, CRLF, and a quote before cells that a spreadsheet would run as formulas.",
-		Parameters: []*huma.Param{
-			{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}, Description: "The import's id"},
-			{Name: "severity", In: "query", Schema: described("Errors (default), warnings, or both", "error", "warning", "all")},
-		},
+		Description: "Returns all errors as CSV, one a line. " + csvText,
+	}, func(p account.Principal, in *errorsRequest) file {
+		return file{name: in.ID + "-errors.csv", write: func(ctx context.Context, w io.Writer) error {
+			report := NewProblemsCSV(w)
+			if err := d.cfg.Imports.EachProblem(ctx, p.WS, in.ID, in.filter(), report.Add); err != nil {
+				return err
+			}
+			return report.Close()
+		}}
 	})
-	op.Responses["200"] = &huma.Response{Description: "OK", Content: map[string]*huma.MediaType{"text/csv": {Schema: &huma.Schema{Type: huma.TypeString}}}}
-	op.Responses["422"] = failureResponse(schemas, "The query is not valid")
-	d.keyed.HandleFunc(op.Method+" "+Prefix+op.Path, d.downloadErrors)
-	api.OpenAPI().AddOperation(&op)
+}
+
+type errorsRequest struct {
+	ImportPath
+	ProblemQuery
 }
 
 type listErrorsRequest struct {
 	ImportPath
 	Paging
-	SeverityQuery
+	ProblemQuery
 }
 
 type listErrorsAnswer struct{ Body List[RowError] }
@@ -112,51 +116,24 @@ var severities = map[string]ledger.Severities{
 	"all":     ledger.ErrorsAndWarnings,
 }
 
-// SeverityQuery is what the error listings take.
-type SeverityQuery struct {
+// ProblemQuery is what the error listings take.
+type ProblemQuery struct {
+	PlanQuery
 	Severity string `query:"severity" enum:"error,warning,all" default:"error" doc:"Errors (default), warnings, or both"`
+	Code     string `query:"code" doc:"Only problems of this code" example:"invalid_price"`
+	Column   string `query:"column" doc:"Only problems of the column with this heading; given but empty, those of rows as a whole"`
+	// hasColumn tells an empty column from none.
+	hasColumn bool
 }
 
-func (f SeverityQuery) filter() importer.ProblemFilter {
-	return importer.ProblemFilter{Severities: severities[f.Severity]}
+// Resolve implements huma.Resolver.
+func (q *ProblemQuery) Resolve(ctx huma.Context) []error {
+	u := ctx.URL()
+	q.hasColumn = u.Query().Has("column")
+	return nil
 }
 
-// severityOf reads the query of a request that huma does not read.
-func severityOf(q url.Values) (f SeverityQuery, err error) {
-	f.Severity = cmp.Or(q.Get("severity"), "error")
-	if _, ok := severities[f.Severity]; !ok {
-		err = invalidField("severity", "must be error, warning or all")
-	}
-	return f, err
-}
-
-// downloadErrors streams the error report.
-func (d *door) downloadErrors(w http.ResponseWriter, r *http.Request) {
-	p, err := permitted(r.Context(), account.Read)
-	var f SeverityQuery
-	if err == nil {
-		f, err = severityOf(r.URL.Query())
-	}
-	var imp store.Import
-	if err == nil {
-		imp, err = d.cfg.Imports.Import(r.Context(), p.WS, r.PathValue("id"))
-	}
-	if err != nil {
-		d.fail(w, r, err)
-		return
-	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="`+imp.ID+`-errors.csv"`)
-	report := NewProblemsCSV(w)
-	err = d.cfg.Imports.EachProblem(r.Context(), p.WS, imp.ID, f.filter(), report.Add)
-	if err == nil {
-		err = report.Close()
-	}
-	if err != nil {
-		d.cfg.Log.LogAttrs(r.Context(), slog.LevelWarn, "error report broke off",
-			slog.String("request", server.RequestID(r.Context())), slog.String("import", imp.ID), slog.Any("error", err))
-		// The status is sent: a cut connection is the one sign left that this is
-		// not the whole report.
-		panic(http.ErrAbortHandler)
-	}
+func (q *ProblemQuery) filter() importer.ProblemFilter {
+	return importer.ProblemFilter{Severities: severities[q.Severity], Plan: q.Plan,
+		Code: catalog.Code(q.Code), Column: q.Column, HasColumn: q.hasColumn}
 }

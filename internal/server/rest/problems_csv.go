@@ -4,8 +4,8 @@ import (
 	"io"
 	"strconv"
 
-	"tallyman/internal/export/safecsv"
 	"tallyman/internal/importer"
+	"tallyman/internal/tabular/safecsv"
 )
 
 // problemColumns are the columns of the error report.

@@ -131,26 +131,36 @@ func (d *door) products(api huma.API) {
 		Summary: "List products",
 	}, account.Read, d.listProducts)
 	operation(d, api, huma.Operation{
-		OperationID: "get-product", Method: http.MethodGet, Path: "/products/{ean}", Tags: []string{tagProducts},
-		Summary:     "Get a product by EAN",
-		Description: "Any form of the number finds the product: with or without leading zeros, blanks and hyphens, as ISBN-10 or UPC-E.",
-	}, account.Read, d.productByEAN)
+		OperationID: "get-product", Method: http.MethodGet, Path: "/products/{id}", Tags: []string{tagProducts},
+		Summary:     "Get a product by id or EAN",
+		Description: "Any form of the EAN finds the product: with or without leading zeros, blanks and hyphens, as ISBN-10 or UPC-E. The header ETag names the version that If-Match takes.",
+	}, account.Read, d.getProduct)
 	operation(d, api, huma.Operation{
 		OperationID: "get-product-by-sku", Method: http.MethodGet, Path: "/products/sku/{sku}", Tags: []string{tagProducts},
 		Summary: "Get a product by SKU",
 	}, account.Read, d.productBySKU)
 }
 
-type productAnswer struct{ Body Product }
+// ProductPath names a product.
+type ProductPath struct {
+	ID string `path:"id" doc:"The product's id, or its EAN in any form" example:"3760000000000"`
+}
 
-func (d *door) productByEAN(ctx context.Context, p account.Principal, in *struct {
-	EAN string `path:"ean" doc:"The product's EAN" example:"3760000000000"`
-}) (*productAnswer, error) {
-	it, err := d.byEAN(ctx, p.WS, in.EAN)
+type productAnswer struct {
+	ETag string `header:"ETag" doc:"The product's version"`
+	Body Product
+}
+
+func answerProduct(it *catalog.Item) *productAnswer {
+	return &productAnswer{ETag: etagOf(it.Version), Body: productObject(it)}
+}
+
+func (d *door) getProduct(ctx context.Context, p account.Principal, in *struct{ ProductPath }) (*productAnswer, error) {
+	it, err := d.product(ctx, p.WS, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &productAnswer{Body: productObject(&it)}, nil
+	return answerProduct(&it), nil
 }
 
 func (d *door) productBySKU(ctx context.Context, p account.Principal, in *struct {
@@ -160,7 +170,22 @@ func (d *door) productBySKU(ctx context.Context, p account.Principal, in *struct
 	if err != nil {
 		return nil, err
 	}
-	return &productAnswer{Body: productObject(&it)}, nil
+	return answerProduct(&it), nil
+}
+
+// product returns the product with an id or a trade item number;
+// store.ErrNotFound.
+func (d *door) product(ctx context.Context, ws store.Workspace, id string) (catalog.Item, error) {
+	if isItemID(id) {
+		return d.cfg.Items.Item(ctx, ws.WS, catalog.KindProduct, catalog.Key{Field: catalog.KeyID, Value: id})
+	}
+	return d.byEAN(ctx, ws, id)
+}
+
+// isItemID reports whether s has the form of an item's id, a UUID, which no
+// trade item number has.
+func isItemID(s string) bool {
+	return len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-'
 }
 
 // gtinKeys are the keys that a trade item number may stand for, the likeliest

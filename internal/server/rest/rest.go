@@ -9,6 +9,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -44,11 +45,22 @@ type Items interface {
 	CountItems(ctx context.Context, ws store.WS, f store.ItemFilter) (int, error)
 }
 
+// Requests keeps requests that have an Idempotency-Key; store.Store is one.
+type Requests interface {
+	BeginRequest(ctx context.Context, ws store.WS, r store.Request, dead time.Time) (store.Request, bool, error)
+	BeatRequest(ctx context.Context, ws store.WS, key string, began, now time.Time) error
+	EndRequest(ctx context.Context, ws store.WS, r store.Request) error
+	DropRequest(ctx context.Context, ws store.WS, key string, began time.Time) error
+}
+
 // Config is what the door is made of.
 type Config struct {
 	Imports  importer.API
 	Items    Items
 	Accounts Authenticator
+	Requests Requests
+	// KeepRequests is how long an Idempotency-Key is good; 0 means 24 hours.
+	KeepRequests time.Duration
 	// Rates limit each key; the zero value sets no limit.
 	Rates server.Rates
 	// Unlimited is the id of a key that the rates are not for: the operator's own
@@ -67,15 +79,18 @@ type door struct {
 	limiter *server.RateLimiter // nil: no limit
 	fields  []field             // of the form that makes an import
 	// open answers without a key: the API's description. keyed is the rest.
-	open, keyed *http.ServeMux
+	open  *http.ServeMux
+	keyed *routes
 }
 
 // New returns the door.
 func New(cfg Config) (server.Door, error) {
-	d := &door{cfg: cfg, limiter: server.NewRateLimiter(cfg.Rates), fields: formFields(), open: http.NewServeMux(), keyed: http.NewServeMux()}
+	cfg.KeepRequests = cmp.Or(cfg.KeepRequests, defaultKeepRequests)
+	d := &door{cfg: cfg, limiter: server.NewRateLimiter(cfg.Rates), fields: formFields(), open: http.NewServeMux(), keyed: newRoutes()}
 	api := newAPI(d.keyed, cfg.Version)
 	d.imports(api)
 	d.products(api)
+	d.edits(api)
 	if err := d.describe(api); err != nil {
 		return server.Door{}, fmt.Errorf("describe the REST API: %w", err)
 	}
@@ -99,6 +114,10 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(context.WithValue(r.Context(), principalKey{}, p))
 	if _, pattern := d.keyed.Handler(r); pattern == "" {
 		d.unrouted(w, r)
+		return
+	}
+	if once(r) {
+		d.doOnce(w, r, p)
 		return
 	}
 	d.keyed.ServeHTTP(w, r)

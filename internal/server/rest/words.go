@@ -1,7 +1,10 @@
 package rest
 
 import (
+	"cmp"
+
 	"tallyman/internal/catalog"
+	"tallyman/internal/importer"
 	"tallyman/internal/store"
 )
 
@@ -16,12 +19,13 @@ const (
 
 // statusOf is the door's word for where an import stands (contract sources.md
 // 1.4). "failed" means aborted here: rows that failed make an import
-// "completed_with_errors".
+// "completed_with_errors". An import whose plan is there is pending: nothing of it
+// is written, and nothing will be before it is asked for.
 func statusOf(imp *store.Import) string {
 	switch imp.State {
-	case store.Received, store.Slicing:
+	case store.Received, store.Slicing, store.Planned:
 		return statusPending
-	case store.Running, store.Pausing, store.Paused, store.Terminating:
+	case store.Planning, store.Running, store.Pausing, store.Paused, store.Terminating, store.RollingBack:
 		return statusProcessing
 	case store.Done:
 		if imp.Tally.Failed > 0 {
@@ -34,39 +38,66 @@ func statusOf(imp *store.Import) string {
 
 // statesOf lists the states that a status word may stand for.
 var statesOf = map[string][]store.State{
-	statusPending:             {store.Received, store.Slicing},
-	statusProcessing:          {store.Running, store.Pausing, store.Paused, store.Terminating},
+	statusPending:             {store.Received, store.Slicing, store.Planned},
+	statusProcessing:          {store.Planning, store.Running, store.Pausing, store.Paused, store.Terminating, store.RollingBack},
 	statusCompleted:           {store.Done},
 	statusCompletedWithErrors: {store.Done},
-	statusFailed:              {store.Terminated, store.Refused, store.FailedState},
+	statusFailed:              {store.Terminated, store.Stopped, store.RolledBack, store.Refused, store.FailedState},
 }
 
-// codeTerminated and codeFailed say why an import failed that carries no code
-// of its own.
+// These say why an import failed that carries no code of its own.
 const (
 	codeTerminated = "import_terminated"
+	codeStopped    = "import_stopped"
+	codeRolledBack = "import_rolled_back"
 	codeFailed     = "import_failed"
 )
+
+// endings say why an import ended in a state, where it does not say so itself.
+var endings = map[store.State]struct{ code, message string }{
+	store.Terminated:  {codeTerminated, "The import was terminated; the rows that were done stay done."},
+	store.Stopped:     {codeStopped, "Too many rows failed, so the import was stopped; the rows that were done stay done."},
+	store.RolledBack:  {codeRolledBack, "Not every row could be done, so nothing of the import stays."},
+	store.Refused:     {codeFailed, "The import was aborted."},
+	store.FailedState: {codeFailed, "The import was aborted."},
+}
 
 // faultOf says why an import failed, in the door's words; "" when it did not.
 func faultOf(imp *store.Import) (code, message string) {
 	if statusOf(imp) != statusFailed {
 		return "", ""
 	}
-	code, message = imp.FaultCode, imp.FaultMessage
-	switch {
-	case imp.State == store.Terminated:
-		code = codeTerminated
-		if message == "" {
-			message = "The import was terminated; the rows that were done stay done."
-		}
-	case code == "":
-		code = codeFailed
+	ending := endings[imp.State]
+	if imp.State == store.Terminated {
+		return ending.code, cmp.Or(imp.FaultMessage, ending.message)
 	}
-	if message == "" {
-		message = "The import was aborted."
+	return cmp.Or(imp.FaultCode, ending.code), cmp.Or(imp.FaultMessage, ending.message)
+}
+
+// policyWords are the door's words for what failed rows do to the others.
+var policyWords = map[importer.Policy]string{
+	importer.PolicySkip: "skip",
+	importer.PolicyStop: "stop",
+	importer.PolicyAll:  "all_or_nothing",
+}
+
+// wordUnprocessed is the door's word for the outcome of a row that has none.
+const wordUnprocessed = "unprocessed"
+
+// outcomeWord is the door's word for how a row ended.
+func outcomeWord(o catalog.Outcome) string {
+	if o == catalog.Pending {
+		return wordUnprocessed
 	}
-	return code, message
+	return o.String()
+}
+
+// outcomeOf returns the outcome that a word stands for, and whether there is one.
+func outcomeOf(word string) (catalog.Outcome, bool) {
+	if word == wordUnprocessed {
+		return catalog.Pending, true
+	}
+	return catalog.ParseOutcome(word)
 }
 
 // Words of row errors that differ from catalog codes (contract sources.md
@@ -76,6 +107,7 @@ const (
 	wordDuplicateEAN  = "duplicate_ean"
 	wordDuplicateItem = "duplicate_item"
 	wordInFile        = "duplicate_in_file"
+	wordConflict      = "conflict"
 )
 
 // rowWords gives each catalog code its word in this door. Warnings keep their
@@ -130,6 +162,11 @@ var rowWords = map[catalog.Code]string{
 	catalog.CodeUnsupportedAction:  codeValidation,
 	catalog.CodeInvalidMode:        codeValidation,
 	catalog.CodeDependsOnFailedRow: codeValidation,
+
+	catalog.CodeVersionConflict: wordConflict,
+	catalog.CodeMovedSincePlan:  wordConflict,
+	catalog.CodeChangedSince:    wordConflict,
+	catalog.CodeDeletedSince:    wordConflict,
 
 	catalog.CodeColumnCount:    codeValidation,
 	catalog.CodeUnclosedQuote:  codeValidation,

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -11,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tallyman/internal/catalog"
+	"tallyman/internal/importer"
+	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
 
@@ -68,6 +71,7 @@ func TestRowWords(t *testing.T) {
 		catalog.CodeItemNotFound:       "not_found",
 		catalog.CodeAmbiguousMatch:     "ambiguous_match",
 		catalog.CodeImageCopyFailed:    "image_copy_failed",
+		catalog.CodeMovedSincePlan:     "conflict",
 		"a_code_of_tomorrow":           "validation_error",
 	} {
 		if got := rowWord(code); got != want {
@@ -86,6 +90,11 @@ func TestStatus(t *testing.T) {
 	}{
 		{store.Received, 0, "pending", "", false},
 		{store.Slicing, 0, "pending", "", false},
+		{store.Planning, 0, "processing", "", false},
+		{store.Planned, 0, "pending", "", false},
+		{store.RollingBack, 1, "processing", "", false},
+		{store.RolledBack, 1, "failed", "header_mismatch", false},
+		{store.Stopped, 1, "failed", "header_mismatch", false},
 		{store.Running, 3, "processing", "", false},
 		{store.Pausing, 0, "processing", "", false},
 		{store.Paused, 0, "processing", "", true},
@@ -136,10 +145,57 @@ func TestImportObject(t *testing.T) {
 		"updated_rows": 265.0, "error_rows": 5.0, "created_at": "2024-03-15T09:00:00Z", "completed_at": "2024-03-15T09:02:34Z",
 		"state": "done", "source": "products", "source_name": "catalog.csv", "mode": "upsert", "unchanged_rows": 0.0, "deleted_rows": 0.0,
 		"skipped_rows": 0.0, "held_rows": 0.0, "warning_rows": 2.0, "error_count": 6.0, "progress": 100.0, "started_at": "2024-03-15T09:00:01Z",
-		"updated_at": "2024-03-15T09:02:34Z", "file_size": 99.0, "sha256": "ab",
+		"updated_at": "2024-03-15T09:02:34Z", "file_size": 99.0, "sha256": "ab", "round": 0.0, "policy": "skip",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestImportObjectOfAPlan(t *testing.T) {
+	options, err := json.Marshal(importer.Options{Policy: importer.PolicyStop, StopAfter: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	findings, err := json.Marshal(importer.Findings{Confirm: true, Stale: "Plan again.", Tripped: []importer.Tripped{
+		{Rail: "price_move_percent", Limit: 20, Found: 50, Message: "A price moves by 50 %.",
+			Changes: &importer.ChangeFilter{Plan: true, Property: "price", MinPercent: 20.5}},
+		{Rail: "rows_down_percent", Limit: 10, Found: 40, Message: "40 % fewer rows."},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := ImportObject(store.Import{ID: "imp_01", State: store.Planned, Rows: 10, Extra: 2, Sliced: true, Pass: ledger.PassPlan, Fingerprint: "f1",
+		Feed: "nightly", DuplicateOf: "imp_00", Options: options, Findings: findings, Plan: catalog.Tally{Created: 3, Updated: 4, Failed: 5, Warned: 1, Errors: 6}}, time.Time{})
+	o.SetUndoable(time.Time{})
+	got := asMap(t, o)
+	for name, want := range map[string]any{
+		"status": "pending", "state": "planned", "pass": "plan", "fingerprint": "f1", "feed": "nightly", "missing_rows": 2.0, "duplicate_of": "imp_00",
+		"policy": "stop", "stop_after": 3.0, "needs_confirmation": true, "stale": "Plan again.", "progress": 99.0, "processed_rows": 0.0,
+		"plan": map[string]any{"created": 3.0, "updated": 4.0, "unchanged": 0.0, "deleted": 0.0, "failed": 5.0, "skipped": 0.0, "held": 0.0, "warnings": 1.0},
+		"findings": []any{
+			map[string]any{"rail": "price_move_percent", "limit": 20.0, "found": 50.0, "message": "A price moves by 50 %.",
+				"changes_url": "/api/v1/imports/imp_01/changes?min_percent=20.5&plan=true&property=price"},
+			map[string]any{"rail": "rows_down_percent", "limit": 10.0, "found": 40.0, "message": "40 % fewer rows."},
+		},
+		"undoable_until": nil, "undo_of": nil, "reverted_rows": nil, "kept_rows": nil,
+	} {
+		if d := cmp.Diff(want, got[name]); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+func TestImportObjectOfAnUndo(t *testing.T) {
+	o := ImportObject(store.Import{State: store.Done, UndoOf: "imp_01", UndoneBy: "imp_03", Round: 1,
+		Tally: catalog.Tally{Created: 1, Updated: 2, Deleted: 4, Held: 8, Unchanged: 16}}, time.Time{})
+	o.SetUndoable(time.Date(2026, 4, 14, 12, 0, 0, 0, time.UTC))
+	got := asMap(t, o)
+	for name, want := range map[string]any{"undo_of": "imp_01", "undone_by": "imp_03", "reverted_rows": 7.0, "kept_rows": 8.0, "round": 1.0,
+		"undoable_until": "2026-04-14T12:00:00Z", "plan": nil, "findings": nil} {
+		if d := cmp.Diff(want, got[name]); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
 	}
 }
 
@@ -160,6 +216,10 @@ func TestProgressAndPace(t *testing.T) {
 		{"no row yet", store.Import{State: store.Running, Rows: 100, Sliced: true, StartedAt: &start}, 10 * time.Second, 0, nil, nil},
 		{"no time yet", store.Import{State: store.Running, Rows: 100, Sliced: true, StartedAt: &start, Tally: catalog.Tally{Created: 1}}, 0, 1, nil, nil},
 		{"an empty file", store.Import{State: store.Done, Sliced: true, StartedAt: &start}, 0, 100, nil, nil},
+		{"planning", store.Import{State: store.Planning, Rows: 90, Extra: 10, Sliced: true, StartedAt: &start, Plan: catalog.Tally{Created: 50}}, 10 * time.Second, 50, ptr(5.0), ptr(int64(10))},
+		{"applying a plan", store.Import{State: store.Running, Rows: 100, Sliced: true, StartedAt: &start, UpdatedAt: start.Add(5 * time.Second),
+			Plan: catalog.Tally{Created: 100}, Tally: catalog.Tally{Created: 50}}, 10 * time.Second, 50, ptr(10.0), ptr(int64(5))},
+		{"a retry", store.Import{State: store.Running, Rows: 100, Sliced: true, Round: 1, StartedAt: &start, Tally: catalog.Tally{Created: 50, Failed: 50}}, 10 * time.Second, 99, nil, nil},
 		{"terminated", store.Import{State: store.Terminated, Rows: 3, Sliced: true, StartedAt: &start, Tally: catalog.Tally{Created: 1}}, 0, 33, nil, nil},
 	} {
 		o := ImportObject(c.imp, start.Add(c.after))

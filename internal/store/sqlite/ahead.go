@@ -22,13 +22,13 @@ type aheads struct {
 	sessions map[driver.Conn]*session
 }
 
-// Ahead implements store.Store: with one writer it always pays.
-func (db *DB) Ahead(ctx context.Context, ws store.WS, fn func(store.ItemReader) error) (bool, error) {
-	if err := db.aheads.read(ctx, ws, fn); err != nil {
-		return true, fmt.Errorf("read ahead: %w", err)
-	}
-	return true, nil
+// ReadItems implements store.Store.
+func (db *DB) ReadItems(ctx context.Context, ws store.WS, fn func(store.ItemReader) error) error {
+	return wrap("read items at one moment", db.aheads.read(ctx, ws, fn))
 }
+
+// DecidesAhead implements store.Store: with one writer it always pays.
+func (reader) DecidesAhead() bool { return true }
 
 func (a *aheads) read(ctx context.Context, ws store.WS, fn func(store.ItemReader) error) error {
 	conn, err := a.pool.Conn(ctx)
@@ -41,7 +41,7 @@ func (a *aheads) read(ctx context.Context, ws store.WS, fn func(store.ItemReader
 		return interpret(err, nil)
 	}
 	defer tx.Rollback() // it has written nothing
-	return fn(&aheadReader{a: a, ws: ws, conn: conn})
+	return fn(&itemReader{ws: ws, conn: conn, session: a.session})
 }
 
 // session returns the connection's session, making it at its first use.
@@ -69,17 +69,34 @@ func (a *aheads) close() (err error) {
 	return errors.Join(err, a.pool.Close())
 }
 
-// aheadReader reads items at one moment.
-type aheadReader struct {
-	a    *aheads
-	ws   store.WS
-	conn *sql.Conn
+// ReadItems implements store.Store: it reads at the snapshot's moment.
+func (s snapshot) ReadItems(_ context.Context, ws store.WS, fn func(store.ItemReader) error) (err error) {
+	var own *session
+	defer func() {
+		if own != nil {
+			err = errors.Join(err, own.close())
+		}
+	}()
+	return wrap("read items at one moment", fn(&itemReader{ws: ws, conn: s.conn, session: func(conn driver.Conn) *session {
+		if own == nil {
+			own = newSession(conn)
+		}
+		return own
+	}}))
 }
 
-var _ store.ItemReader = (*aheadReader)(nil)
+// itemReader reads items at one moment, that of the transaction its connection
+// is in.
+type itemReader struct {
+	ws      store.WS
+	conn    *sql.Conn
+	session func(driver.Conn) *session
+}
+
+var _ store.ItemReader = (*itemReader)(nil)
 
 // Find implements store.ItemReader.
-func (r *aheadReader) Find(ctx context.Context, kind catalog.Kind, field catalog.KeyField, keys []string) (found []store.Found, err error) {
+func (r *itemReader) Find(ctx context.Context, kind catalog.Kind, field catalog.KeyField, keys []string) (found []store.Found, err error) {
 	err = r.hot(ctx, func(s *session) error {
 		found, err = s.find(r.ws, kind, field, keys)
 		return err
@@ -88,7 +105,7 @@ func (r *aheadReader) Find(ctx context.Context, kind catalog.Kind, field catalog
 }
 
 // Read implements store.ItemReader.
-func (r *aheadReader) Read(ctx context.Context, kind catalog.Kind, handles []int64) (items []catalog.Item, err error) {
+func (r *itemReader) Read(ctx context.Context, kind catalog.Kind, handles []int64) (items []catalog.Item, err error) {
 	err = r.hot(ctx, func(s *session) error {
 		items, err = s.read(r.ws, kind, handles)
 		return err
@@ -96,7 +113,7 @@ func (r *aheadReader) Read(ctx context.Context, kind catalog.Kind, handles []int
 	return items, wrap("read items", err)
 }
 
-func (r *aheadReader) hot(ctx context.Context, fn func(*session) error) error {
+func (r *itemReader) hot(ctx context.Context, fn func(*session) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -105,7 +122,7 @@ func (r *aheadReader) hot(ctx context.Context, fn func(*session) error) error {
 		if !ok {
 			return fmt.Errorf("driver connection is a %T", driverConn)
 		}
-		return fn(r.a.session(conn))
+		return fn(r.session(conn))
 	})
 	return interpret(err, nil)
 }

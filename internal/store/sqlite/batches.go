@@ -10,7 +10,7 @@ import (
 	"tallyman/internal/store"
 )
 
-const batchColumns = `b.import_no, b.pass, b.no, b.state, b.offset, b.length, b.first_row, b.first_line, b.rows,
+const batchColumns = `b.import_no, b.pass, b.no, b.state, b.input, b.offset, b.length, b.first_row, b.first_line, b.rows,
 	b.job_id, b.epoch, b.next_offset, b.next_row, b.next_line, b.next_seq,
 	b.created, b.updated, b.unchanged, b.deleted, b.failed, b.skipped, b.held, b.errors, b.warnings, b.warned,
 	b.beat, b.node`
@@ -27,10 +27,11 @@ const (
 	saveBatchQuery   = `UPDATE batch SET state = ?, rows = ?, job_id = ?, epoch = ?, next_offset = ?, next_row = ?, next_line = ?, next_seq = ?,
 	created = ?, updated = ?, unchanged = ?, deleted = ?, failed = ?, skipped = ?, held = ?, errors = ?, warnings = ?, warned = ?, beat = ?
 WHERE ws = ? AND import_no = ? AND pass = ? AND no = ?`
-	insertBatchQuery = `INSERT INTO batch (ws, import_no, pass, no, state, offset, length, first_row, first_line, rows,
+	deleteBatchesQuery = `DELETE FROM batch WHERE ws = ? AND import_no = ? AND pass = ?`
+	insertBatchQuery   = `INSERT INTO batch (ws, import_no, pass, no, state, input, offset, length, first_row, first_line, rows,
 	job_id, epoch, next_offset, next_row, next_line, next_seq,
 	created, updated, unchanged, deleted, failed, skipped, held, errors, warnings, warned, beat, node)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 // unfinished is the opposite of BatchState.Finished.
@@ -38,7 +39,7 @@ const unfinished = `b.state NOT IN ('done', 'terminated', 'failed')`
 
 // batchDest lists where a batch's columns go; beat goes through a value of its own.
 func batchDest(b *store.Batch, beat *sql.NullInt64) []any {
-	dest := []any{&b.ImportNo, &b.Pass, &b.No, &b.State, &b.Offset, &b.Length, &b.FirstRow, &b.FirstLine, &b.Rows,
+	dest := []any{&b.ImportNo, &b.Pass, &b.No, &b.State, &b.Input, &b.Offset, &b.Length, &b.FirstRow, &b.FirstLine, &b.Rows,
 		&b.JobID, &b.Epoch, &b.NextOffset, &b.NextRow, &b.NextLine, &b.NextSeq}
 	return append(append(dest, tallyDest(&b.Tally)...), beat, &b.Node)
 }
@@ -61,7 +62,7 @@ func (r reader) Batches(ctx context.Context, ws store.WS, importNo int64, pass l
 func (t *tx) InsertBatches(ctx context.Context, batches []store.Batch) error {
 	for i := range batches {
 		b := &batches[i]
-		args := []any{t.ws, b.ImportNo, b.Pass, b.No, b.State, b.Offset, b.Length, b.FirstRow, b.FirstLine, b.Rows,
+		args := []any{t.ws, b.ImportNo, b.Pass, b.No, b.State, b.Input, b.Offset, b.Length, b.FirstRow, b.FirstLine, b.Rows,
 			b.JobID, b.Epoch, b.NextOffset, b.NextRow, b.NextLine, b.NextSeq}
 		args = append(append(args, tallyArgs(&b.Tally)...), millisOrNull(b.Beat), b.Node)
 		if _, err := t.exec(ctx, "insert batch", store.ErrExists, insertBatchQuery, args...); err != nil {
@@ -113,6 +114,15 @@ func (t *tx) SaveBatch(ctx context.Context, b *store.Batch) error {
 	args := []any{b.State, b.Rows, b.JobID, b.Epoch, b.NextOffset, b.NextRow, b.NextLine, b.NextSeq}
 	args = append(append(args, tallyArgs(&b.Tally)...), millisOrNull(b.Beat), t.ws, b.ImportNo, b.Pass, b.No)
 	return t.execOne(ctx, "save batch", saveBatchQuery, args...)
+}
+
+// DeletePass implements store.Tx.
+func (t *tx) DeletePass(ctx context.Context, importNo int64, pass ledger.Pass) error {
+	if _, err := t.exec(ctx, "delete pages of a pass", nil, deletePagesQuery, t.ws, importNo, pass); err != nil {
+		return err
+	}
+	_, err := t.exec(ctx, "delete batches of a pass", nil, deleteBatchesQuery, t.ws, importNo, pass)
+	return err
 }
 
 // StopBatches implements store.Tx.

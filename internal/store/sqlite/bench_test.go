@@ -39,7 +39,7 @@ func benchItem(n int) catalog.Item {
 	b.WriteString(words[:100+r.IntN(80)])
 	fmt.Fprintf(&b, `","ean":"%s","images":["https://img.example.com/p/%d/B0%d.jpg"],"price":"29.90 EUR","sku":"%s","stock":12,"title":"Acme Ultra Kettle %d","weight":12.345}`, gtin[1:], n%1000, n, sku, n)
 	return catalog.Item{ID: fmt.Sprintf("prd_01JD%022d", n), Kind: catalog.KindProduct, SKU: sku, GTIN: gtin, Doc: catalog.Doc(b.String()),
-		Hash: int64(r.Uint64()), Version: 1, ImportNo: 1, Row: int64(n) + 2, CreatedAt: benchTime, UpdatedAt: benchTime}
+		Hash: int64(r.Uint64()), Version: 1, ImportNo: 1, Row: int64(n) + 2, CreatedNo: 1, CreatedAt: benchTime, UpdatedAt: benchTime}
 }
 
 // benchChunk is the chunk of that number, sorted by its match key.

@@ -11,48 +11,83 @@ import (
 
 const importColumns = `i.ws, i.no, i.id, i.state, i.door, i.source, i.mode, i.format, i.source_name,
 	i.file_key, i.file_size, i.sha256, i.rows, i.sliced, i.small, i.fault_code, i.fault_message,
-	i.created_by, i.created_at, i.started_at, i.completed_at, i.updated_at, i.version, i.definition, i.layout`
+	i.created_by, i.created_at, i.started_at, i.completed_at, i.updated_at, i.version, i.definition, i.layout,
+	i.round, i.pass, i.cut, i.fingerprint, i.feed, i.extra, i.undo_of, i.undone_by, i.duplicate_of, i.request_key,
+	i.images_gone, i.outcomes_gone, i.options, i.findings`
 
-// withTally selects the imports that the query i names, newest first, each
-// with the sum over its batches. The tally is never stored twice.
-const withTally = ` SELECT ` + importColumns + `, t.beat,
+// planning fits what belongs to plans, as Pass.Planning says.
+const planning = `(pass = 'plan' OR pass GLOB 'plan-*')`
+
+// withTallies selects the imports that the query i names, each with the sum
+// over the batches that count, and with the sum over those of its round's plan.
+// Neither is ever stored twice.
+const withTallies = ` SELECT ` + importColumns + `, t.beat,
 	coalesce(t.created, 0), coalesce(t.updated, 0), coalesce(t.unchanged, 0), coalesce(t.deleted, 0), coalesce(t.failed, 0),
-	coalesce(t.skipped, 0), coalesce(t.held, 0), coalesce(t.errors, 0), coalesce(t.warnings, 0), coalesce(t.warned, 0)
+	coalesce(t.skipped, 0), coalesce(t.held, 0), coalesce(t.errors, 0), coalesce(t.warnings, 0), coalesce(t.warned, 0),
+	coalesce(p.created, 0), coalesce(p.updated, 0), coalesce(p.unchanged, 0), coalesce(p.deleted, 0), coalesce(p.failed, 0),
+	coalesce(p.skipped, 0), coalesce(p.held, 0), coalesce(p.errors, 0), coalesce(p.warnings, 0), coalesce(p.warned, 0)
 FROM i LEFT JOIN (
 	SELECT b.ws, b.import_no, max(b.beat) AS beat,
-		sum(b.created)   FILTER (WHERE b.pass <> 'plan') AS created,
-		sum(b.updated)   FILTER (WHERE b.pass <> 'plan') AS updated,
-		sum(b.unchanged) FILTER (WHERE b.pass <> 'plan') AS unchanged,
-		sum(b.deleted)   FILTER (WHERE b.pass <> 'plan') AS deleted,
-		sum(b.failed)    FILTER (WHERE b.pass <> 'plan') AS failed,
-		sum(b.skipped)   FILTER (WHERE b.pass <> 'plan') AS skipped,
-		sum(b.held)      FILTER (WHERE b.pass <> 'plan') AS held,
-		sum(b.errors)    FILTER (WHERE b.pass <> 'plan') AS errors,
-		sum(b.warnings)  FILTER (WHERE b.pass <> 'plan') AS warnings,
-		sum(b.warned)    FILTER (WHERE b.pass <> 'plan') AS warned
+		sum(b.created)   FILTER (WHERE NOT ` + planning + `) AS created,
+		sum(b.updated)   FILTER (WHERE NOT ` + planning + `) AS updated,
+		sum(b.unchanged) FILTER (WHERE NOT ` + planning + `) AS unchanged,
+		sum(b.deleted)   FILTER (WHERE NOT ` + planning + `) AS deleted,
+		sum(b.failed)    FILTER (WHERE NOT ` + planning + `) AS failed,
+		sum(b.skipped)   FILTER (WHERE NOT ` + planning + `) AS skipped,
+		sum(b.held)      FILTER (WHERE NOT ` + planning + `) AS held,
+		sum(b.errors)    FILTER (WHERE NOT ` + planning + `) AS errors,
+		sum(b.warnings)  FILTER (WHERE NOT ` + planning + `) AS warnings,
+		sum(b.warned)    FILTER (WHERE NOT ` + planning + `) AS warned
 	FROM batch b WHERE (b.ws, b.import_no) IN (SELECT ws, no FROM i) GROUP BY b.ws, b.import_no
-) t ON t.ws = i.ws AND t.import_no = i.no
-ORDER BY i.no DESC`
-
-// importFilter fits the imports of workspace ?1 that an ImportFilter leaves.
-const importFilter = ` FROM import WHERE ws = ?1 AND (?2 = '' OR state = ?2) AND (?3 = '' OR source = ?3) AND (?4 = '' OR door = ?4)`
+) t ON t.ws = i.ws AND t.import_no = i.no LEFT JOIN (
+	SELECT b.ws, b.import_no,
+		sum(b.created) AS created, sum(b.updated) AS updated, sum(b.unchanged) AS unchanged, sum(b.deleted) AS deleted, sum(b.failed) AS failed,
+		sum(b.skipped) AS skipped, sum(b.held) AS held, sum(b.errors) AS errors, sum(b.warnings) AS warnings, sum(b.warned) AS warned
+	FROM batch b WHERE (b.ws, b.import_no, b.pass) IN (SELECT ws, no, iif(round = 0, 'plan', 'plan-' || round) FROM i) GROUP BY b.ws, b.import_no
+) p ON p.ws = i.ws AND p.import_no = i.no`
 
 const (
-	selectImport      = `WITH i AS (SELECT * FROM import WHERE ws = ? AND id = ?)` + withTally
-	selectImports     = `WITH i AS (SELECT *` + importFilter + ` ORDER BY no DESC LIMIT ?5 OFFSET ?6)` + withTally
-	countImports      = `SELECT count(*)` + importFilter
-	selectImportNo    = `SELECT ` + importColumns + ` FROM import i WHERE i.ws = ? AND i.no = ?`
-	selectImportByID  = `SELECT ` + importColumns + ` FROM import i WHERE i.ws = ? AND i.id = ?`
-	insertImportQuery = `INSERT INTO import (ws, no, id, state, door, source, mode, format, source_name,
+	selectImport          = `WITH i AS (SELECT * FROM import WHERE ws = ? AND id = ?)` + withTallies
+	selectImportNo        = `WITH i AS (SELECT * FROM import WHERE ws = ? AND no = ?)` + withTallies
+	selectImportByRequest = `WITH i AS (SELECT * FROM import WHERE ws = ? AND request_key = ? AND request_key <> '')` + withTallies
+	lockImportNo          = `SELECT ` + importColumns + ` FROM import i WHERE i.ws = ? AND i.no = ?`
+	lockImportID          = `SELECT ` + importColumns + ` FROM import i WHERE i.ws = ? AND i.id = ?`
+	insertImportQuery     = `INSERT INTO import (ws, no, id, state, door, source, mode, format, source_name,
 	file_key, file_size, sha256, rows, sliced, small, fault_code, fault_message,
-	created_by, created_at, started_at, completed_at, updated_at, version, definition, layout)
+	created_by, created_at, started_at, completed_at, updated_at, version, definition, layout,
+	round, pass, cut, fingerprint, feed, extra, undo_of, undone_by, duplicate_of, request_key,
+	images_gone, outcomes_gone, options, findings)
 VALUES (?1, (SELECT coalesce(max(no), 0) + 1 FROM import WHERE ws = ?1),
-	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 RETURNING no`
 	updateImportQuery = `UPDATE import SET state = ?, format = ?, layout = ?, definition = ?, rows = ?, sliced = ?, small = ?,
+	round = ?, pass = ?, cut = ?, fingerprint = ?, findings = ?, extra = ?, undone_by = ?, images_gone = ?, outcomes_gone = ?,
 	fault_code = ?, fault_message = ?, started_at = ?, completed_at = ?, updated_at = ?, version = version + 1
 WHERE ws = ? AND no = ? RETURNING version`
 )
+
+// selectImports lists the imports that a condition leaves; countImports counts them.
+func selectImports(where string) string {
+	return `WITH i AS (SELECT * FROM import` + where + ` ORDER BY no DESC LIMIT ? OFFSET ?)` + withTallies + ` ORDER BY i.no DESC`
+}
+
+func countImports(where string) string { return `SELECT count(*) FROM import` + where }
+
+// importWhere is the condition of a filter. What it does not narrow is left
+// out, so that the indexes serve what it does.
+func importWhere(ws store.WS, f store.ImportFilter) (string, []any) {
+	where, args := " WHERE ws = ?", []any{ws}
+	for _, c := range []struct{ term, value string }{
+		{"state = ?", string(f.State)}, {"source = ?", f.Source}, {"door = ?", f.Door}, {"feed = ?", f.Feed},
+		{"sha256 = ?", f.SHA256}, {"undo_of <> '' AND undo_of = ?", f.UndoOf},
+	} {
+		if c.value != "" {
+			where, args = where+" AND "+c.term, append(args, c.value)
+		}
+	}
+	return where, args
+}
 
 // importRow is an import between its columns and itself.
 type importRow struct {
@@ -66,7 +101,9 @@ func (r *importRow) own() []any {
 	i := r.imp
 	return []any{&i.WS, &i.No, &i.ID, &i.State, &i.Door, &i.Source, &r.mode, &i.Format, &i.SourceName,
 		&i.FileKey, &i.FileSize, &i.SHA256, &i.Rows, &i.Sliced, &i.Small, &i.FaultCode, &i.FaultMessage,
-		&i.CreatedBy, &r.created, &r.started, &r.completed, &r.updated, &i.Version, &i.Definition, &i.Layout}
+		&i.CreatedBy, &r.created, &r.started, &r.completed, &r.updated, &i.Version, &i.Definition, &i.Layout,
+		&i.Round, &i.Pass, &i.Cut, &i.Fingerprint, &i.Feed, &i.Extra, &i.UndoOf, &i.UndoneBy, &i.DuplicateOf, &i.RequestKey,
+		&i.ImagesGone, &i.OutcomesGone, &i.Options, &i.Findings}
 }
 
 func (r *importRow) finish() {
@@ -84,11 +121,12 @@ func scanImport(s scanner) (store.Import, error) {
 	return imp, err
 }
 
-// scanImportTally reads an import with what its batches say.
-func scanImportTally(s scanner) (store.Import, error) {
+// scanImportTallies reads an import with what its batches say.
+func scanImportTallies(s scanner) (store.Import, error) {
 	var imp store.Import
 	r := importRow{imp: &imp}
-	err := s.Scan(append(append(r.own(), &r.beat), tallyDest(&imp.Tally)...)...)
+	dest := append(append(r.own(), &r.beat), tallyDest(&imp.Tally)...)
+	err := s.Scan(append(dest, tallyDest(&imp.Plan)...)...)
 	r.finish()
 	return imp, err
 }
@@ -104,18 +142,32 @@ func tallyArgs(t *catalog.Tally) []any {
 
 // Import implements store.Store.
 func (r reader) Import(ctx context.Context, ws store.WS, id string) (store.Import, error) {
-	imp, err := scanImportTally(r.q.QueryRowContext(ctx, selectImport, ws, id))
-	return imp, wrap("import", interpret(err, nil))
+	return r.oneImport(ctx, "import", selectImport, ws, id)
+}
+
+// ImportNo implements store.Store.
+func (r reader) ImportNo(ctx context.Context, ws store.WS, no int64) (store.Import, error) {
+	return r.oneImport(ctx, "import by number", selectImportNo, ws, no)
+}
+
+// ImportByRequest implements store.Store.
+func (r reader) ImportByRequest(ctx context.Context, ws store.WS, requestKey string) (store.Import, error) {
+	return r.oneImport(ctx, "import by request", selectImportByRequest, ws, requestKey)
+}
+
+func (r reader) oneImport(ctx context.Context, op, query string, ws store.WS, key any) (store.Import, error) {
+	imp, err := scanImportTallies(r.q.QueryRowContext(ctx, query, ws, key))
+	return imp, wrap(op, interpret(err, nil))
 }
 
 // Imports implements store.Store.
 func (r reader) Imports(ctx context.Context, ws store.WS, f store.ImportFilter, rg store.Range) (list []store.Import, n int, err error) {
+	where, args := importWhere(ws, f)
 	err = r.atOneMoment(ctx, func(still reader) error {
-		filter := []any{ws, f.State, f.Source, f.Door}
-		if err := still.q.QueryRowContext(ctx, countImports, filter...).Scan(&n); err != nil {
+		if err := still.q.QueryRowContext(ctx, countImports(where), args...).Scan(&n); err != nil {
 			return err
 		}
-		list, err = collect(ctx, still.q, scanImportTally, selectImports, append(filter, limit(rg), rg.Offset)...)
+		list, err = collect(ctx, still.q, scanImportTallies, selectImports(where), append(args, limit(rg), rg.Offset)...)
 		return err
 	})
 	return list, n, wrap("list imports", err)
@@ -124,12 +176,12 @@ func (r reader) Imports(ctx context.Context, ws store.WS, f store.ImportFilter, 
 // LockImport implements store.Tx. The transaction is the only one that writes,
 // so reading is locking.
 func (t *tx) LockImport(ctx context.Context, importNo int64) (store.Import, error) {
-	return t.lockImport(ctx, selectImportNo, importNo)
+	return t.lockImport(ctx, lockImportNo, importNo)
 }
 
 // LockImportID implements store.Tx.
 func (t *tx) LockImportID(ctx context.Context, id string) (store.Import, error) {
-	return t.lockImport(ctx, selectImportByID, id)
+	return t.lockImport(ctx, lockImportID, id)
 }
 
 func (t *tx) lockImport(ctx context.Context, query string, key any) (store.Import, error) {
@@ -149,7 +201,9 @@ func (t *tx) InsertImport(ctx context.Context, imp *store.Import) error {
 		t.ws, imp.ID, imp.State, imp.Door, imp.Source, int64(imp.Mode), imp.Format, imp.SourceName,
 		imp.FileKey, imp.FileSize, imp.SHA256, imp.Rows, imp.Sliced, imp.Small, imp.FaultCode, imp.FaultMessage,
 		imp.CreatedBy, millis(imp.CreatedAt), millisOrNull(imp.StartedAt), millisOrNull(imp.CompletedAt),
-		millis(imp.UpdatedAt), imp.Version, imp.Definition, imp.Layout)
+		millis(imp.UpdatedAt), imp.Version, imp.Definition, imp.Layout,
+		imp.Round, imp.Pass, imp.Cut, imp.Fingerprint, imp.Feed, imp.Extra, imp.UndoOf, imp.UndoneBy, imp.DuplicateOf, imp.RequestKey,
+		imp.ImagesGone, imp.OutcomesGone, imp.Options, imp.Findings)
 	var no int64
 	if err := row.Scan(&no); err != nil {
 		return t.judge("insert import", interpret(err, store.ErrExists))
@@ -165,6 +219,7 @@ func (t *tx) UpdateImport(ctx context.Context, imp *store.Import) error {
 	}
 	row := t.sql.QueryRowContext(context.WithoutCancel(ctx), updateImportQuery,
 		imp.State, imp.Format, imp.Layout, imp.Definition, imp.Rows, imp.Sliced, imp.Small,
+		imp.Round, imp.Pass, imp.Cut, imp.Fingerprint, imp.Findings, imp.Extra, imp.UndoneBy, imp.ImagesGone, imp.OutcomesGone,
 		imp.FaultCode, imp.FaultMessage, millisOrNull(imp.StartedAt), millisOrNull(imp.CompletedAt), millis(imp.UpdatedAt),
 		t.ws, imp.No)
 	var version int64

@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -12,9 +14,9 @@ import (
 	"tallyman/internal/store"
 )
 
-const itemColumns = `nid, kind, hash, import_no, row, version, live_state, gtin, gtin_seq, created_at, updated_at, id, sku, slug, ref, doc, live`
+const itemColumns = `nid, kind, hash, import_no, row, version, live_state, gtin, gtin_seq, created_at, updated_at, id, sku, slug, ref, doc, live, created_no`
 
-const itemColumnCount = 17
+const itemColumnCount = 18
 
 // itemFrom makes an item of its columns' values, in the order of itemColumns.
 func itemFrom(v []driver.Value) catalog.Item {
@@ -34,6 +36,7 @@ func itemFrom(v []driver.Value) catalog.Item {
 		Slug:       text(v[13]),
 		Ref:        text(v[14]),
 		Doc:        catalog.Doc(text(v[15])),
+		CreatedNo:  v[17].(int64),
 	}
 	if n, ok := v[7].(int64); ok {
 		it.GTIN = gtinText(n)
@@ -272,7 +275,7 @@ func (t *tx) Read(ctx context.Context, kind catalog.Kind, handles []int64) (item
 // read reads items by their handles.
 func (s *session) read(ws store.WS, kind catalog.Kind, handles []int64) ([]catalog.Item, error) {
 	items := make([]catalog.Item, 0, len(handles))
-	err := s.eachHandle(readItems, ws, kind, handles, func(st *statement, args []driver.NamedValue) error {
+	err := s.eachHandle(readItems, handles, []driver.Value{int64(ws), int64(kind)}, func(st *statement, args []driver.NamedValue) error {
 		return st.query(args, func(v []driver.Value) error {
 			items = append(items, itemFrom(v))
 			return nil
@@ -281,27 +284,55 @@ func (s *session) read(ws store.WS, kind catalog.Kind, handles []int64) ([]catal
 	return items, err
 }
 
-const deleteItems = `DELETE FROM item NOT INDEXED WHERE nid IN ` + listMark + ` AND ws = ? AND kind = ?`
+const deleteItems = `DELETE FROM item NOT INDEXED WHERE nid IN ` + listMark + ` AND ws = ? AND kind = ? AND version = ?`
 
 // Delete implements store.Tx.
-func (t *tx) Delete(ctx context.Context, kind catalog.Kind, handles []int64) error {
+func (t *tx) Delete(ctx context.Context, kind catalog.Kind, items []store.Locator) error {
 	gone := int64(0)
 	err := t.hot(ctx, "delete items", func(s *session) error {
-		return s.eachHandle(deleteItems, t.ws, kind, handles, func(st *statement, args []driver.NamedValue) error {
-			n, err := st.exec(args)
-			gone += n
-			t.items += int(n)
-			return err
-		})
+		for version, handles := range byVersion(items) {
+			err := s.eachHandle(deleteItems, handles, []driver.Value{int64(t.ws), int64(kind), version}, func(st *statement, args []driver.NamedValue) error {
+				n, err := st.exec(args)
+				gone += n
+				t.items += int(n)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
-	if err == nil && gone != int64(len(handles)) {
+	if err == nil && gone != int64(len(items)) {
 		return t.judge("delete items", store.ErrRetry)
 	}
 	return err
 }
 
-// eachHandle runs a statement over a list of handles, as often as its size asks.
-func (s *session) eachHandle(query string, ws store.WS, kind catalog.Kind, handles []int64, fn func(*statement, []driver.NamedValue) error) error {
+// byVersion yields the handles of the items of each version. Items of one
+// import have few versions, mostly one.
+func byVersion(items []store.Locator) iter.Seq2[int64, []int64] {
+	sorted := slices.Clone(items)
+	slices.SortFunc(sorted, func(a, b store.Locator) int {
+		return cmp.Or(cmp.Compare(a.Version, b.Version), cmp.Compare(a.Handle, b.Handle))
+	})
+	return func(yield func(int64, []int64) bool) {
+		for len(sorted) > 0 {
+			version := sorted[0].Version
+			var handles []int64
+			for len(sorted) > 0 && sorted[0].Version == version {
+				handles, sorted = append(handles, sorted[0].Handle), sorted[1:]
+			}
+			if !yield(version, handles) {
+				return
+			}
+		}
+	}
+}
+
+// eachHandle runs a statement over a list of handles, as often as its size
+// asks; rest are the arguments behind the list.
+func (s *session) eachHandle(query string, handles []int64, rest []driver.Value, fn func(*statement, []driver.NamedValue) error) error {
 	return eachList(len(handles), func(from, to, size int) error {
 		st, err := s.statement(query, size)
 		if err != nil {
@@ -311,8 +342,9 @@ func (s *session) eachHandle(query string, ws store.WS, kind catalog.Kind, handl
 		for i := range size {
 			s.add(handles[min(from+i, to-1)])
 		}
-		s.add(int64(ws))
-		s.add(int64(kind))
+		for _, v := range rest {
+			s.add(v)
+		}
 		return fn(st, s.args)
 	})
 }

@@ -19,9 +19,9 @@ var insertSizes = [...]int{50, 10, 1}
 // The columns of an INSERT: those that all of its rows share, then those of a
 // row. Shared values are bound once.
 const (
-	sharedColumns = "ws, kind, import_no, version, created_at, updated_at"
+	sharedColumns = "ws, kind, import_no, version, created_at, updated_at, created_no"
 	ownColumns    = "hash, row, live_state, gtin, gtin_seq, id, sku, slug, ref, doc, live"
-	sharedCount   = 6
+	sharedCount   = 7
 	ownCount      = 11
 )
 
@@ -44,10 +44,11 @@ type shared struct {
 	kind                        catalog.Kind
 	importNo, version           int64
 	createdMillis, updateMillis int64
+	createdNo                   int64
 }
 
 func sharedOf(it *catalog.Item) shared {
-	return shared{it.Kind, it.ImportNo, it.Version, millis(it.CreatedAt), millis(it.UpdatedAt)}
+	return shared{it.Kind, it.ImportNo, it.Version, millis(it.CreatedAt), millis(it.UpdatedAt), it.CreatedNo}
 }
 
 // Prepare implements store.Store: it flattens the items into arguments, so
@@ -78,7 +79,7 @@ func (p *prepared) add(common shared, items []catalog.Item) {
 			args = append(args, driver.NamedValue{Ordinal: len(args) + 1, Value: v})
 		}
 	}
-	put(int64(p.ws), int64(common.kind), common.importNo, common.version, common.createdMillis, common.updateMillis)
+	put(int64(p.ws), int64(common.kind), common.importNo, common.version, common.createdMillis, common.updateMillis, common.createdNo)
 	for i := range items {
 		it := &items[i]
 		gtin, seq, err := gtinColumns(it)
@@ -97,7 +98,7 @@ func (p *prepared) add(common shared, items []catalog.Item) {
 func insertItems(n int) string {
 	var b strings.Builder
 	b.WriteString("INSERT OR FAIL INTO item (" + sharedColumns + ", " + ownColumns + ") VALUES ")
-	row := "(?1, ?2, ?3, ?4, ?5, ?6" + strings.Repeat(", ?", ownCount) + ")"
+	row := "(?1, ?2, ?3, ?4, ?5, ?6, ?7" + strings.Repeat(", ?", ownCount) + ")"
 	b.WriteString(row)
 	b.WriteString(strings.Repeat(", "+row, n-1))
 	return b.String()

@@ -16,11 +16,12 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// reader has the store's read methods. pool is nil for one that already stands
-// at one moment.
+// reader has the store's read methods. One that already stands at one moment
+// has no pool but the connection whose transaction holds that moment.
 type reader struct {
 	q    querier
 	pool *sql.DB
+	conn *sql.Conn
 }
 
 // Health checks that the file can be read.
@@ -37,12 +38,17 @@ func (r reader) atOneMoment(ctx context.Context, fn func(reader) error) error {
 	if r.pool == nil {
 		return fn(r)
 	}
-	tx, err := r.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	conn, err := r.pool.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("begin reading: %w", err)
+	}
+	defer conn.Close()
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("begin reading: %w", err)
 	}
 	defer tx.Rollback() // it has written nothing
-	still := reader{q: tx}
+	still := reader{q: tx, conn: conn}
 	// The moment is that of the first read, not of the beginning.
 	if err := still.Health(ctx); err != nil {
 		return err
@@ -73,9 +79,17 @@ func (snapshot) RevokeKey(context.Context, store.WS, string, time.Time) error {
 func (snapshot) Write(context.Context, store.WS, bool, func(store.Tx) error) error {
 	return errStill
 }
-func (snapshot) Ahead(context.Context, store.WS, func(store.ItemReader) error) (bool, error) {
-	return false, nil
+func (snapshot) BeginRequest(context.Context, store.WS, store.Request, time.Time) (store.Request, bool, error) {
+	return store.Request{}, false, errStill
 }
+func (snapshot) BeatRequest(context.Context, store.WS, string, time.Time, time.Time) error {
+	return errStill
+}
+func (snapshot) EndRequest(context.Context, store.WS, store.Request) error { return errStill }
+func (snapshot) DropRequest(context.Context, store.WS, string, time.Time) error {
+	return errStill
+}
+func (snapshot) PurgeRequests(context.Context, time.Time) error { return errStill }
 
 // Close implements store.Store; the snapshot ends with the function it was
 // given to.

@@ -7,12 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
 
 // moving are the states in which an import must not stand still. The index
 // import_moving is over exactly this list.
-const moving = `i.state IN ('received', 'slicing', 'running', 'pausing', 'terminating')`
+const moving = `i.state IN ('received', 'slicing', 'planning', 'running', 'pausing', 'terminating')`
 
 const (
 	// selectSilent finds the batches whose job has not been heard of since ?1.
@@ -25,16 +26,17 @@ WHERE ` + moving + ` AND i.updated_at < ?1 AND b.state IN ('queued', 'running') 
 
 	// selectIdle finds the imports none of whose batches has a job, or moved
 	// since ?1.
-	selectIdle = `SELECT i.ws, i.state, i.no FROM import i INDEXED BY import_moving
+	selectIdle = `SELECT i.ws, i.state, i.no, i.pass FROM import i INDEXED BY import_moving
 WHERE ` + moving + ` AND i.updated_at < ?1
 	AND NOT EXISTS (SELECT 1 FROM batch b WHERE b.ws = i.ws AND b.import_no = i.no AND (b.state IN ('queued', 'running') OR b.beat >= ?1))`
 
-	selectWaiting = `SELECT ` + batchColumns + ` FROM batch b WHERE b.ws = ? AND b.import_no = ? AND b.state = 'waiting'`
+	selectWaiting = `SELECT ` + batchColumns + ` FROM batch b WHERE b.ws = ? AND b.import_no = ? AND b.pass = ? AND b.state = 'waiting'`
 )
 
-// Stalled implements store.Store. Of a running import that stands still it
-// lists the batches that wait; where there are none, and of an import in
-// another state, it lists the import alone, with a batch that has no number.
+// Stalled implements store.Store. Of an import that plans or runs and
+// stands still it lists the batches of its pass that wait; where there are
+// none, and of an import in another state, it lists the import alone, with a
+// batch that has no number.
 func (r reader) Stalled(ctx context.Context, before time.Time) (all []store.StalledBatch, err error) {
 	err = r.atOneMoment(ctx, func(still reader) error {
 		if all, err = collect(ctx, still.q, scanSilent, selectSilent, millis(before)); err != nil {
@@ -55,18 +57,27 @@ func (r reader) Stalled(ctx context.Context, before time.Time) (all []store.Stal
 	return all, wrap("find stalled batches", err)
 }
 
+// idleImport is an import that stands still.
+type idleImport struct {
+	ws    store.WS
+	state store.State
+	no    int64
+	pass  ledger.Pass
+}
+
 // waiting lists what an idle import waits for.
-func (r reader) waiting(ctx context.Context, idle store.StalledBatch) ([]store.StalledBatch, error) {
-	if idle.State != store.Running {
-		return []store.StalledBatch{idle}, nil
+func (r reader) waiting(ctx context.Context, idle idleImport) ([]store.StalledBatch, error) {
+	alone := store.StalledBatch{WS: idle.ws, State: idle.state, Batch: store.Batch{BatchRef: store.BatchRef{ImportNo: idle.no}}}
+	if idle.state != store.Planning && idle.state != store.Running {
+		return []store.StalledBatch{alone}, nil
 	}
-	batches, err := collect(ctx, r.q, scanBatch, selectWaiting, idle.WS, idle.Batch.ImportNo)
+	batches, err := collect(ctx, r.q, scanBatch, selectWaiting, idle.ws, idle.no, idle.pass)
 	if err != nil || len(batches) == 0 {
-		return []store.StalledBatch{idle}, err
+		return []store.StalledBatch{alone}, err
 	}
 	list := make([]store.StalledBatch, len(batches))
 	for i, b := range batches {
-		list[i] = store.StalledBatch{WS: idle.WS, State: idle.State, Batch: b}
+		list[i] = store.StalledBatch{WS: idle.ws, State: idle.state, Batch: b}
 	}
 	return list, nil
 }
@@ -79,8 +90,7 @@ func scanSilent(s scanner) (store.StalledBatch, error) {
 	return sb, err
 }
 
-func scanIdle(s scanner) (store.StalledBatch, error) {
-	var sb store.StalledBatch
-	err := s.Scan(&sb.WS, &sb.State, &sb.Batch.ImportNo)
-	return sb, err
+func scanIdle(s scanner) (i idleImport, err error) {
+	err = s.Scan(&i.ws, &i.state, &i.no, &i.pass)
+	return i, err
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"tallyman/internal/ledger"
@@ -13,7 +14,7 @@ var batchTrials = []trial{
 		imp := w.addImport(1, store.Running)
 		b := newBatch(apply(imp, 1))
 		b.State, b.JobID, b.Epoch, b.NextOffset, b.NextRow, b.NextLine, b.NextSeq = store.BatchQueued, 42, 7, 5, 6, 7, 8
-		b.Tally, b.Beat, b.Node = counted(-3), ptr(after(time.Second)), "node-1"
+		b.Tally, b.Beat, b.Node, b.Input = counted(-3), ptr(after(time.Second)), "node-1", store.ImageInput
 		w.addBatches(b)
 		w.same("batch", w.batch(b.BatchRef), b)
 		w.addBatches(newBatch(apply(imp, 2)))
@@ -40,6 +41,35 @@ var batchTrials = []trial{
 		w.same("one pass", places(ledger.PassApply), []store.BatchRef{apply(imp, 1), apply(imp, 2), apply(imp, 10)})
 		w.same("all passes", places(""), []store.BatchRef{apply(imp, 1), apply(imp, 2), apply(imp, 10), plan(1), plan(2), plan(10)})
 		w.same("no pass", places(ledger.PassMedia), []store.BatchRef(nil))
+	}},
+	{"batch/a pass removed with its pages", func(w *world) {
+		imp, other := w.addImport(1, store.Planning), w.addImport(2, store.Planning)
+		for _, no := range []int64{imp.No, other.No} {
+			for _, pass := range []ledger.Pass{ledger.PassPlan, "plan-1", ledger.PassApply} {
+				w.addBatches(newBatch(store.BatchRef{ImportNo: no, Pass: pass, No: 1}), newBatch(store.BatchRef{ImportNo: no, Pass: pass, No: 2}))
+				w.addPage(newPage(no, pass, 1, 1))
+				w.addPage(newPage(no, pass, 2, 1))
+			}
+		}
+		left := func(no int64) (list []string) {
+			batches, err := w.s.Batches(w.ctx(), w.ws, no, "")
+			w.ok(err)
+			for _, b := range batches {
+				list = append(list, fmt.Sprintf("%s/%d", b.Pass, b.No))
+			}
+			for _, pass := range []ledger.Pass{ledger.PassPlan, "plan-1", ""} {
+				list = append(list, w.pages(w.s, w.ws, no, store.PageFilter{Pass: pass})...)
+			}
+			return list
+		}
+		whole := left(other.No)
+		for range 2 { // that there is nothing is no error
+			w.write(func(tx store.Tx) error { return tx.DeletePass(w.ctx(), imp.No, ledger.PassPlan) })
+		}
+		w.same("left", left(imp.No), []string{"apply/1", "apply/2", "plan-1/1", "plan-1/2", "plan-1/1/1", "plan-1/2/1", "apply/1/1", "apply/2/1"})
+		w.same("left of another import", left(other.No), whole)
+		w.addBatches(newBatch(store.BatchRef{ImportNo: imp.No, Pass: ledger.PassPlan, No: 1}))
+		w.addPage(newPage(imp.No, ledger.PassPlan, 1, 1))
 	}},
 	{"batch/taken and unknown", func(w *world) {
 		imp := w.addImport(1, store.Running)
@@ -231,8 +261,8 @@ var stalledTrials = []trial{
 		w.same("stalled", list, []store.StalledBatch{{WS: w.ws, Batch: b, State: store.Slicing}})
 	}},
 	{"stalled/imports without a job", func(w *world) {
-		for n, state := range []store.State{store.Received, store.Slicing, store.Pausing, store.Terminating, store.Running,
-			store.Paused, store.Terminated, store.Done, store.Refused, store.FailedState} {
+		for n, state := range []store.State{store.Received, store.Slicing, store.Pausing, store.Terminating, store.Running, store.Planning,
+			store.Planned, store.Paused, store.Terminated, store.Stopped, store.RollingBack, store.RolledBack, store.Done, store.Refused, store.FailedState} {
 			imp := w.addImport(n+1, state)
 			b := newBatch(apply(imp, 1))
 			b.State = store.BatchDone
@@ -241,11 +271,31 @@ var stalledTrials = []trial{
 		none := func(no int64) store.BatchRef { return store.BatchRef{ImportNo: no} }
 		w.same("stalled", w.stalled(after(time.Second)), []place{
 			{w.ws, none(1), "", store.Received}, {w.ws, none(2), "", store.Slicing}, {w.ws, none(3), "", store.Pausing},
-			{w.ws, none(4), "", store.Terminating}, {w.ws, none(5), "", store.Running}})
+			{w.ws, none(4), "", store.Terminating}, {w.ws, none(5), "", store.Running}, {w.ws, none(6), "", store.Planning}})
 		w.same("too early", w.stalled(start), []place(nil))
 	}},
+	{"stalled/batches that wait are those of the pass at work", func(w *world) {
+		for n, c := range []struct {
+			state store.State
+			pass  ledger.Pass
+		}{{store.Planning, ledger.PassPlan}, {store.Running, ledger.PassApply}, {store.Running, "retry-1"}, {store.Planning, "plan-1"}, {store.Planned, ledger.PassPlan}} {
+			imp := newImport(n + 1)
+			imp.State, imp.Pass = c.state, c.pass
+			w.write(func(tx store.Tx) error { return tx.InsertImport(w.ctx(), &imp) })
+			for _, pass := range []ledger.Pass{ledger.PassPlan, ledger.PassApply} {
+				w.addBatches(newBatch(store.BatchRef{ImportNo: imp.No, Pass: pass, No: 1}))
+			}
+		}
+		w.same("stalled", w.stalled(after(time.Second)), []place{
+			{w.ws, store.BatchRef{ImportNo: 1, Pass: ledger.PassPlan, No: 1}, store.BatchWaiting, store.Planning},
+			{w.ws, store.BatchRef{ImportNo: 2, Pass: ledger.PassApply, No: 1}, store.BatchWaiting, store.Running},
+			{w.ws, store.BatchRef{ImportNo: 3}, "", store.Running},
+			{w.ws, store.BatchRef{ImportNo: 4}, "", store.Planning}})
+	}},
 	{"stalled/batches that wait while none works", func(w *world) {
-		imp := w.addImport(1, store.Running)
+		imp := newImport(1)
+		imp.State, imp.Pass = store.Running, ledger.PassApply
+		w.write(func(tx store.Tx) error { return tx.InsertImport(w.ctx(), &imp) })
 		done := newBatch(apply(imp, 1))
 		done.State, done.Beat = store.BatchDone, ptr(after(time.Minute))
 		w.addBatches(done, newBatch(apply(imp, 2)), newBatch(apply(imp, 3)))

@@ -43,6 +43,8 @@ type victim struct {
 	ref    store.BatchRef
 	handle int64
 	key    store.Key
+	// request is in flight.
+	request store.Request
 }
 
 // furnish fills the first workspace with one of each.
@@ -51,7 +53,11 @@ func (w *world) furnish() *victim {
 	v := &victim{world: w, key: store.Key{ID: "key_1", WS: w.ws, Name: "n", Role: "admin", Hash: "secret", CreatedAt: start}}
 	w.ok(w.s.CreateKey(w.ctx(), w.ws, v.key))
 	w.write(func(tx store.Tx) error { w.everything(tx); return nil })
+	var begun bool
 	var err error
+	v.request, begun, err = w.s.BeginRequest(w.ctx(), w.ws, store.Request{Key: "key_1/a", At: start, Beat: start}, start)
+	w.ok(err)
+	w.same("request begun", begun, true)
 	v.imp, err = w.s.Import(w.ctx(), w.ws, newImport(1).ID)
 	w.ok(err)
 	v.ref = apply(v.imp, 1)
@@ -60,6 +66,18 @@ func (w *world) furnish() *victim {
 		return nil
 	})
 	return v
+}
+
+// untouched complains unless the request is as it was.
+func (v *victim) untouched(err error) error {
+	if err != nil {
+		return err
+	}
+	now, begun, err := v.s.BeginRequest(v.ctx(), v.ws, v.request, time.Time{})
+	if err == nil && (begun || !reflect.DeepEqual(now, v.request)) {
+		return fmt.Errorf("the request is %+v", now)
+	}
+	return err
 }
 
 // intrude runs fn in a transaction of the other workspace that commits if fn
@@ -167,6 +185,14 @@ var intrusions = []intrusion{
 		_, err := v.s.Import(v.ctx(), v.other, v.imp.ID)
 		return refused(err, store.ErrNotFound)
 	}},
+	{"Store.ImportNo", func(v *victim) error {
+		_, err := v.s.ImportNo(v.ctx(), v.other, v.imp.No)
+		return refused(err, store.ErrNotFound)
+	}},
+	{"Store.ImportByRequest", func(v *victim) error {
+		_, err := v.s.ImportByRequest(v.ctx(), v.other, v.imp.RequestKey)
+		return refused(err, store.ErrNotFound)
+	}},
 	{"Store.Imports", func(v *victim) error {
 		list, n, err := v.s.Imports(v.ctx(), v.other, store.ImportFilter{}, store.Range{})
 		return nothing(n+len(list), err)
@@ -179,6 +205,59 @@ var intrusions = []intrusion{
 		n := 0
 		err := v.s.Pages(v.ctx(), v.other, v.imp.No, store.PageFilter{}, func(ledger.Page) error { n++; return nil })
 		return nothing(n, err)
+	}},
+	{"Store.Corrections", func(v *victim) error {
+		list, err := v.s.Corrections(v.ctx(), v.other, v.imp.No, 0, 0)
+		return nothing(len(list), err)
+	}},
+	{"Store.CountCorrections", func(v *victim) error {
+		n, err := v.s.CountCorrections(v.ctx(), v.other, v.imp.No)
+		return nothing(int(n), err)
+	}},
+	{"Store.Fixes", func(v *victim) error {
+		list, err := v.s.Fixes(v.ctx(), v.other, v.imp.No)
+		return nothing(len(list), err)
+	}},
+	{"Store.BeginRequest", func(v *victim) error {
+		own := store.Request{Key: v.request.Key, At: after(time.Hour), Beat: after(time.Hour)}
+		now, begun, err := v.s.BeginRequest(v.ctx(), v.other, own, after(time.Hour))
+		if err == nil && (!begun || !reflect.DeepEqual(now, own)) {
+			return fmt.Errorf("found %+v", now)
+		}
+		if err == nil {
+			err = v.s.DropRequest(v.ctx(), v.other, own.Key, own.At)
+		}
+		return v.untouched(err)
+	}},
+	{"Store.BeatRequest", func(v *victim) error {
+		err := v.s.BeatRequest(v.ctx(), v.other, v.request.Key, v.request.At, after(time.Hour))
+		return v.untouched(refused(err, store.ErrNotFound))
+	}},
+	{"Store.EndRequest", func(v *victim) error {
+		answered := v.request
+		answered.Status = 200
+		return v.untouched(refused(v.s.EndRequest(v.ctx(), v.other, answered), store.ErrNotFound))
+	}},
+	{"Store.DropRequest", func(v *victim) error {
+		return v.untouched(v.s.DropRequest(v.ctx(), v.other, v.request.Key, v.request.At))
+	}},
+	// They go by age, whoever the owner is.
+	{"Store.PurgeRequests", func(v *victim) error { return v.untouched(v.s.PurgeRequests(v.ctx(), v.request.At)) }},
+	{"Store.Expired", func(v *victim) error {
+		list, err := v.s.Expired(v.ctx(), after(100*time.Hour), after(100*time.Hour), 10)
+		for _, imp := range list {
+			if imp.WS != v.ws {
+				return fmt.Errorf("found %+v", imp)
+			}
+		}
+		return err
+	}},
+	{"Store.LedgerSize", func(v *victim) error {
+		z, err := v.s.LedgerSize(v.ctx(), v.other)
+		if err == nil && z != (store.LedgerSize{}) {
+			return fmt.Errorf("found %+v", z)
+		}
+		return err
 	}},
 	{"Store.Item", func(v *victim) error {
 		for _, f := range []catalog.KeyField{catalog.KeyID, catalog.KeySKU, catalog.KeyGTIN, catalog.KeyRef, catalog.KeySlug} {
@@ -224,8 +303,8 @@ var intrusions = []intrusion{
 		}
 		return err
 	}},
-	{"Store.Ahead", func(v *victim) error {
-		_, err := v.s.Ahead(v.ctx(), v.other, func(items store.ItemReader) error {
+	{"Store.ReadItems", func(v *victim) error {
+		return v.s.ReadItems(v.ctx(), v.other, func(items store.ItemReader) error {
 			found, err := items.Find(v.ctx(), catalog.KindProduct, catalog.KeySKU, []string{newItem(1).SKU})
 			if err := nothing(len(found), err); err != nil {
 				return err
@@ -233,7 +312,6 @@ var intrusions = []intrusion{
 			list, err := items.Read(v.ctx(), catalog.KindProduct, []int64{v.handle})
 			return nothing(len(list), err)
 		})
-		return err
 	}},
 	{"Store.Prepare", func(v *victim) error {
 		p := v.s.Prepare(v.ws, newItems(50, 51))
@@ -244,6 +322,7 @@ var intrusions = []intrusion{
 	}},
 	{"Store.Write", func(v *victim) error { return v.intrude(func(store.Tx) error { return nil }) }},
 	// They tell nothing. Close comes with the end of every test.
+	{"Store.DecidesAhead", func(v *victim) error { v.s.DecidesAhead(); return nil }},
 	{"Store.Health", func(v *victim) error { return v.s.Health(v.ctx()) }},
 	{"Store.Close", func(*victim) error { return nil }},
 
@@ -282,6 +361,7 @@ var intrusions = []intrusion{
 		b.State = store.BatchFailed
 		return tx.SaveBatch(v.ctx(), &b)
 	}),
+	within("DeletePass", nil, func(v *victim, tx store.Tx) error { return tx.DeletePass(v.ctx(), v.imp.No, ledger.PassApply) }),
 	within("StopBatches", nil, func(v *victim, tx store.Tx) error {
 		n, err := tx.StopBatches(v.ctx(), v.imp.No, store.BatchTerminated)
 		return nothing(n, err)
@@ -329,7 +409,7 @@ var intrusions = []intrusion{
 		return tx.Update(v.ctx(), []catalog.Item{it})
 	}),
 	within("Delete", store.ErrRetry, func(v *victim, tx store.Tx) error {
-		return tx.Delete(v.ctx(), catalog.KindProduct, []int64{v.handle})
+		return tx.Delete(v.ctx(), catalog.KindProduct, []store.Locator{{Handle: v.handle, Version: 1}})
 	}),
 	within("InsertPage", errRollback, func(v *victim, tx store.Tx) error {
 		p := newPage(v.imp.No, ledger.PassApply, 1, 1)
@@ -338,6 +418,28 @@ var intrusions = []intrusion{
 		}
 		return errRollback
 	}),
+	within("DropBodies", nil, func(v *victim, tx store.Tx) error {
+		n, err := tx.DropBodies(v.ctx(), v.imp.No, true, true, 10)
+		return nothing(n, err)
+	}),
+	within("SaveCorrections", errRollback, func(v *victim, tx store.Tx) error {
+		if err := tx.SaveCorrections(v.ctx(), v.imp.No, []store.Correction{newCorrection(2)}); err != nil {
+			return err
+		}
+		return errRollback
+	}),
+	within("DeleteCorrection", store.ErrNotFound, func(v *victim, tx store.Tx) error { return tx.DeleteCorrection(v.ctx(), v.imp.No, 2) }),
+	within("InsertFix", errRollback, func(v *victim, tx store.Tx) error {
+		f := newFix("b")
+		if err := tx.InsertFix(v.ctx(), v.imp.No, &f); err != nil {
+			return err
+		}
+		if f.No != 1 {
+			return fmt.Errorf("the fix has number %d", f.No)
+		}
+		return errRollback
+	}),
+	within("DeleteFix", store.ErrNotFound, func(v *victim, tx store.Tx) error { return tx.DeleteFix(v.ctx(), v.imp.No, 1) }),
 	{"Tx.Enqueue", func(v *victim) error {
 		err := v.intrude(func(tx store.Tx) error {
 			_, err := tx.Enqueue(v.ctx(), store.Job{Format: store.JobFormat, WS: v.ws})

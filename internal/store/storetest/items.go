@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,6 +65,20 @@ var itemTrials = []trial{
 			})
 		}
 	}},
+	{"item/made again with what it was", func(w *world) {
+		items := newItems(1, 130)
+		for i := range items {
+			items[i].Version, items[i].CreatedNo, items[i].CreatedAt = int64(1+i/60), int64(i%2), after(-time.Duration(i/30)*time.Hour)
+		}
+		w.insert(items...)
+		w.same("items", w.all(w.s, w.ws), items)
+		w.write(func(tx store.Tx) error {
+			it := w.read(tx, items[129-1].ID)[0]
+			it.Handle = 0
+			w.same("read item", it, items[129-1])
+			return nil
+		})
+	}},
 	{"item/a mixed set", func(w *world) {
 		items := newItems(1, 120)
 		for i := range items {
@@ -75,7 +90,7 @@ var itemTrials = []trial{
 		w.insert(items...)
 		w.same("items", w.all(w.s, w.ws), items)
 	}},
-	{"ahead/shows what is committed at one moment", func(w *world) {
+	{"read items/shows what is committed at one moment", func(w *world) {
 		w.insert(newItems(1, 3)...)
 		later, changed := newItem(9), newItem(1)
 		look := func(items store.ItemReader) (skus int, doc catalog.Doc) {
@@ -85,12 +100,14 @@ var itemTrials = []trial{
 			w.ok(err)
 			return len(found), read[0].Doc
 		}
-		pays, err := w.s.Ahead(w.ctx(), w.ws, func(items store.ItemReader) error {
+		var gone []store.Locator
+		w.ok(w.s.ReadItems(w.ctx(), w.ws, func(items store.ItemReader) error {
 			skus, doc := look(items)
 			w.same("keys found", skus, 1)
 			w.insert(later)
 			w.write(func(tx store.Tx) error {
 				changed = w.read(tx, changed.ID)[0]
+				gone = locators([]catalog.Item{changed})
 				changed.Version, changed.Doc = changed.Version+1, `{"title":"changed"}`
 				return tx.Update(w.ctx(), []catalog.Item{changed})
 			})
@@ -98,13 +115,33 @@ var itemTrials = []trial{
 			w.same("keys found after another commit", skus, 1)
 			w.same("document after another commit", again, doc)
 			return nil
-		})
-		w.ok(err)
-		if pays {
-			// A chunk decided on what it showed is told that it moved.
-			err := w.try(w.ws, func(tx store.Tx) error { return tx.Update(w.ctx(), []catalog.Item{changed}) })
-			w.want(err, store.ErrRetry)
-		}
+		}))
+		// Whoever decided on what it showed is told that it moved.
+		w.want(w.try(w.ws, func(tx store.Tx) error { return tx.Update(w.ctx(), []catalog.Item{changed}) }), store.ErrRetry)
+		w.want(w.try(w.ws, func(tx store.Tx) error { return tx.Delete(w.ctx(), changed.Kind, gone) }), store.ErrRetry)
+	}},
+	{"read items/returns the reader's error", func(w *world) {
+		enough := errors.New("enough")
+		w.want(w.s.ReadItems(w.ctx(), w.ws, func(store.ItemReader) error { return enough }), enough)
+	}},
+	{"read items/within a snapshot is of its moment", func(w *world) {
+		w.insert(newItem(1))
+		skus := []string{newItem(1).SKU, newItem(2).SKU}
+		w.ok(w.s.Snapshot(w.ctx(), func(still store.Store) error {
+			w.insert(newItem(2))
+			for range 2 {
+				w.ok(still.ReadItems(w.ctx(), w.ws, func(items store.ItemReader) error {
+					found, err := items.Find(w.ctx(), catalog.KindProduct, catalog.KeySKU, skus)
+					w.ok(err)
+					w.same("found", len(found), 1)
+					read, err := items.Read(w.ctx(), catalog.KindProduct, handlesOf(found))
+					w.same("read", len(read), 1)
+					return err
+				}))
+			}
+			w.same("listed", len(w.all(still, w.ws)), 1)
+			return nil
+		}))
 	}},
 	{"find/what an unread decision needs", func(w *world) {
 		items := newItems(0, 700)
@@ -245,28 +282,56 @@ var itemTrials = []trial{
 			for i := range 600 {
 				ids = append(ids, newItem(i).ID)
 			}
-			var handles []int64
-			for _, it := range w.read(tx, ids...) {
-				handles = append(handles, it.Handle)
-			}
-			return tx.Delete(w.ctx(), catalog.KindProduct, handles)
+			return tx.Delete(w.ctx(), catalog.KindProduct, locators(w.read(tx, ids...)))
 		})
 		w.same("left", w.all(w.s, w.ws), newItems(600, 700))
 		w.insert(newItem(0))
 	}},
-	{"delete/gone already", func(w *world) {
-		w.insert(newItem(1))
-		err := w.s.Write(w.ctx(), w.ws, false, func(tx store.Tx) error {
-			h := w.read(tx, newItem(1).ID)[0].Handle
-			return tx.Delete(w.ctx(), catalog.KindProduct, []int64{h, h + 1000})
+	{"delete/items of many versions", func(w *world) {
+		items := newItems(0, 200)
+		for i := range items {
+			items[i].Version = int64(1 + i%3)
+		}
+		w.insert(items...)
+		w.write(func(tx store.Tx) error {
+			var ids []string
+			for i := range 150 {
+				ids = append(ids, items[i].ID)
+			}
+			list := locators(w.read(tx, ids...))
+			slices.Reverse(list)
+			return tx.Delete(w.ctx(), catalog.KindProduct, list)
 		})
-		w.want(err, store.ErrRetry)
-		err = w.s.Write(w.ctx(), w.ws, false, func(tx store.Tx) error {
-			h := w.read(tx, newItem(1).ID)[0].Handle
-			return tx.Delete(w.ctx(), catalog.KindSKU, []int64{h})
+		w.same("left", w.all(w.s, w.ws), items[150:])
+	}},
+	{"delete/gone already, moved, of another kind", func(w *world) {
+		w.insert(newItem(1), newItem(2))
+		var one, two store.Locator
+		w.write(func(tx store.Tx) error {
+			read := w.read(tx, newItem(1).ID, newItem(2).ID)
+			one, two = locators(read)[0], locators(read)[1]
+			read[1].Version++
+			return tx.Update(w.ctx(), read[1:])
 		})
-		w.want(err, store.ErrRetry)
-		w.same("count", w.count(), 1)
+		for name, c := range map[string]struct {
+			kind  catalog.Kind
+			items []store.Locator
+		}{
+			"gone":         {catalog.KindProduct, []store.Locator{one, {Handle: one.Handle + 1000, Version: 1}}},
+			"moved":        {catalog.KindProduct, []store.Locator{one, two}},
+			"not yet so":   {catalog.KindProduct, []store.Locator{{Handle: one.Handle, Version: one.Version + 1}}},
+			"another kind": {catalog.KindSKU, []store.Locator{one}},
+		} {
+			err := w.s.Write(w.ctx(), w.ws, false, func(tx store.Tx) error {
+				if err := tx.Delete(w.ctx(), c.kind, c.items); !errors.Is(err, store.ErrRetry) {
+					w.Errorf("%s: got %v, want %v", name, err, store.ErrRetry)
+				}
+				return nil
+			})
+			w.want(err, store.ErrRetry)
+		}
+		w.same("count", w.count(), 2)
+		w.write(func(tx store.Tx) error { return tx.Delete(w.ctx(), catalog.KindProduct, nil) })
 	}},
 	{"item/a very large document", func(w *world) {
 		it := newItem(1)

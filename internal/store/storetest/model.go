@@ -49,7 +49,7 @@ func (m *model) draw(id string, version int64) catalog.Item {
 		return fmt.Sprintf("%s%d", prefix, n)
 	}
 	it := catalog.Item{ID: id, Kind: catalog.KindProduct, SKU: key("sku"), Slug: key("slug"), Ref: key("ref"), GTIN: key("0000000000001"),
-		Version: version, ImportNo: rapid.Int64().Draw(m.T, "import"), Row: 2, Hash: rapid.Int64().Draw(m.T, "hash"), CreatedAt: start, UpdatedAt: start}
+		Version: version, ImportNo: rapid.Int64().Draw(m.T, "import"), Row: 2, Hash: rapid.Int64().Draw(m.T, "hash"), CreatedNo: 1, CreatedAt: start, UpdatedAt: start}
 	it.GTINShared = it.GTIN != "" && rapid.Bool().Draw(m.T, "shared")
 	it.Doc = docOf(it, rapid.String().Draw(m.T, "title"), "b")
 	return it
@@ -100,7 +100,7 @@ func (m *model) insert(t *rapid.T) {
 	m.T = t
 	var fresh []catalog.Item
 	for range rapid.IntRange(1, 3).Draw(t, "new") {
-		fresh = append(fresh, m.draw(fmt.Sprintf("prd_%d_%d", len(m.items), len(fresh)), 1))
+		fresh = append(fresh, m.draw(fmt.Sprintf("prd_%d_%d", len(m.items), len(fresh)), rapid.Int64Range(1, 3).Draw(t, "version")))
 	}
 	for _, it := range fresh {
 		if _, there := m.items[it.ID]; there {
@@ -153,12 +153,10 @@ func (m *model) delete(t *rapid.T) {
 	m.T = t
 	err := m.s.Write(context.Background(), m.ws, false, func(tx store.Tx) error {
 		gone, err := m.some(tx)
-		var handles []int64
 		for _, it := range gone {
-			handles = append(handles, it.Handle)
 			delete(m.items, it.ID)
 		}
-		return errors.Join(err, tx.Delete(context.Background(), catalog.KindProduct, handles))
+		return errors.Join(err, tx.Delete(context.Background(), catalog.KindProduct, locators(gone)))
 	})
 	if err != nil {
 		t.Fatal(err)

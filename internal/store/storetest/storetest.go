@@ -23,7 +23,7 @@ import (
 // Run runs the suite. open returns an empty store that can enqueue jobs and is
 // closed by the test's end; it is called once for each test.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
-	for _, group := range [][]trial{workspaceTrials, importTrials, batchTrials, stalledTrials, pageTrials, itemTrials, keyTrials, listingTrials, modelTrials, writeTrials, togetherTrials, isolationTrials} {
+	for _, group := range [][]trial{workspaceTrials, importTrials, batchTrials, stalledTrials, pageTrials, correctionTrials, requestTrials, retentionTrials, itemTrials, keyTrials, listingTrials, modelTrials, writeTrials, togetherTrials, isolationTrials} {
 		for _, tr := range group {
 			t.Run(tr.name, func(t *testing.T) { tr.run(newWorld(t, open(t))) })
 		}
@@ -115,7 +115,9 @@ func newImport(n int) store.Import {
 	return store.Import{
 		ID: fmt.Sprintf("imp_%04d", n), State: store.Received, Door: "rest", Source: "products", Definition: []byte(`{"id":"products"}`),
 		Mode: catalog.Create, Layout: []byte(`{"delimiter":";"}`), Format: "csv", SourceName: "müsli.csv", FileKey: "ws/1/file", FileSize: 1 << 40,
-		SHA256: "abc", Rows: 7, Small: true, CreatedBy: "key_1", CreatedAt: start, UpdatedAt: start, Version: 1,
+		SHA256: "abc", Rows: 7, Small: true, Round: 2, Pass: "retry-2", Options: []byte(`{"policy":"all"}`), Cut: 3, Fingerprint: "fp", Findings: []byte(`{"confirm":true}`),
+		Feed: "nightly", Extra: 5, UndoOf: "imp_a", UndoneBy: "imp_b", DuplicateOf: "imp_c", RequestKey: fmt.Sprintf("key_1/%d", n), ImagesGone: true, OutcomesGone: true,
+		CreatedBy: "key_1", CreatedAt: start, UpdatedAt: start, Version: 1,
 	}
 }
 
@@ -162,7 +164,7 @@ func counted(n int64) catalog.Tally {
 func newItem(n int) catalog.Item {
 	it := catalog.Item{ID: fmt.Sprintf("prd_%06d", n), Kind: catalog.KindProduct, SKU: fmt.Sprintf("SKU-%06d", n), Slug: fmt.Sprintf("slug-%d", n),
 		Ref: fmt.Sprintf("ref-%d", n), GTIN: fmt.Sprintf("%014d", 4000000000000+n), Hash: int64(n) - 5, Version: 1, ImportNo: 3, Row: int64(n) + 2,
-		CreatedAt: start, UpdatedAt: after(time.Second)}
+		CreatedNo: 2, CreatedAt: start, UpdatedAt: after(time.Second)}
 	it.Doc = docOf(it, fmt.Sprintf("Title %d", n), "Acme")
 	return it
 }
@@ -241,9 +243,20 @@ func (w *world) count() int {
 	return n
 }
 
+// locators names items as they were read.
+func locators(items []catalog.Item) []store.Locator {
+	var list []store.Locator
+	for i := range items {
+		list = append(list, store.Locator{Handle: items[i].Handle, Version: items[i].Version})
+	}
+	return list
+}
+
 func newPage(importNo int64, pass ledger.Pass, batch, seq int) ledger.Page {
 	return ledger.Page{ImportNo: importNo, Pass: pass, Batch: batch, Seq: seq, FirstRow: 2, LastRow: 11, Rows: 10, Tally: counted(int64(seq)),
-		Codes: map[catalog.Code]int64{catalog.CodeInvalidASIN: 3, catalog.CodeTooLong: -1}, Format: 1, Outcomes: []byte{0, 1, 2, 0xff}, Images: []byte("images")}
+		Causes: []ledger.Cause{{Code: catalog.CodeInvalidASIN, Severity: catalog.Error, Column: `Größe "7"`, Count: 3}, {Code: catalog.CodeTooLong, Severity: catalog.Warning, Count: -1}},
+		Fields: []ledger.FieldCount{{Field: "price", Added: 1, Changed: 2, Cleared: 3}, {Field: "title@de", Changed: -4}}, Digest: []byte{0, 7},
+		Format: 1, Outcomes: []byte{0, 1, 2, 0xff}, Images: []byte("images")}
 }
 
 // pages lists pages' places as "pass/batch/seq".

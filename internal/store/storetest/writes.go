@@ -128,12 +128,18 @@ var writeTrials = []trial{
 	}},
 	{"snapshot/cannot be written to", func(w *world) {
 		w.ok(w.s.Snapshot(w.ctx(), func(still store.Store) error {
+			_, _, errRequest := still.BeginRequest(w.ctx(), w.ws, store.Request{Key: "k", At: start, Beat: start}, start)
 			_, errWorkspace := still.CreateWorkspace(w.ctx(), store.Workspace{Name: "gamma", CreatedAt: start})
 			for name, err := range map[string]error{
 				"write":            still.Write(w.ctx(), w.ws, false, func(store.Tx) error { return nil }),
 				"create workspace": errWorkspace,
 				"create key":       still.CreateKey(w.ctx(), w.ws, store.Key{ID: "k", Hash: "h", CreatedAt: start}),
 				"revoke key":       still.RevokeKey(w.ctx(), w.ws, "k", start),
+				"begin request":    errRequest,
+				"beat request":     still.BeatRequest(w.ctx(), w.ws, "k", start, start),
+				"end request":      still.EndRequest(w.ctx(), w.ws, store.Request{Key: "k", At: start}),
+				"drop request":     still.DropRequest(w.ctx(), w.ws, "k", start),
+				"purge requests":   still.PurgeRequests(w.ctx(), start),
 			} {
 				if err == nil {
 					w.Errorf("%s through a snapshot passed", name)
@@ -148,7 +154,8 @@ var writeTrials = []trial{
 	}},
 }
 
-// everything writes one of each: import 1, its apply batch 1 and page, item 1.
+// everything writes one of each: import 1, its apply batch 1 and page, a
+// correction and a fix of it, item 1.
 func (w *world) everything(tx store.Tx) {
 	w.Helper()
 	imp := newImport(1)
@@ -158,6 +165,9 @@ func (w *world) everything(tx store.Tx) {
 	w.ok(tx.InsertBatches(w.ctx(), []store.Batch{b}))
 	p := newPage(imp.No, ledger.PassApply, 1, 1)
 	w.ok(tx.InsertPage(w.ctx(), &p))
+	w.ok(tx.SaveCorrections(w.ctx(), imp.No, []store.Correction{newCorrection(2)}))
+	f := newFix("a")
+	w.ok(tx.InsertFix(w.ctx(), imp.No, &f))
 	w.ok(tx.Insert(w.ctx(), w.s.Prepare(w.ws, []catalog.Item{newItem(1)})))
 	_, err := tx.Enqueue(w.ctx(), store.Job{Format: store.JobFormat, WS: w.ws})
 	w.ok(err)
@@ -165,13 +175,16 @@ func (w *world) everything(tx store.Tx) {
 
 // contents is what a workspace holds, read through a store's read methods.
 type contents struct {
-	Workspaces []store.Workspace
-	Keys       []store.Key
-	Imports    []store.Import
-	Batches    []store.Batch
-	Pages      []ledger.Page
-	Items      []catalog.Item
-	Stalled    []store.StalledBatch
+	Workspaces  []store.Workspace
+	Keys        []store.Key
+	Imports     []store.Import
+	Batches     []store.Batch
+	Pages       []ledger.Page
+	Corrections []store.Correction
+	Fixes       []store.Fix
+	Items       []catalog.Item
+	Stalled     []store.StalledBatch
+	Size        store.LedgerSize
 }
 
 func (w *world) digest(s store.Store) (c contents) {
@@ -189,6 +202,12 @@ func (w *world) digest(s store.Store) (c contents) {
 		batches, err := s.Batches(w.ctx(), w.ws, imp.No, "")
 		w.ok(err)
 		c.Batches = append(c.Batches, batches...)
+		corrections, err := s.Corrections(w.ctx(), w.ws, imp.No, 0, 0)
+		w.ok(err)
+		c.Corrections = append(c.Corrections, corrections...)
+		fixes, err := s.Fixes(w.ctx(), w.ws, imp.No)
+		w.ok(err)
+		c.Fixes = append(c.Fixes, fixes...)
 		for _, pass := range []ledger.Pass{ledger.PassPlan, ""} {
 			w.ok(s.Pages(w.ctx(), w.ws, imp.No, store.PageFilter{Pass: pass, Outcomes: true, Images: true}, func(p ledger.Page) error {
 				c.Pages = append(c.Pages, p)
@@ -197,5 +216,7 @@ func (w *world) digest(s store.Store) (c contents) {
 		}
 	}
 	c.Items = w.all(s, w.ws)
+	c.Size, err = s.LedgerSize(w.ctx(), w.ws)
+	w.ok(err)
 	return c
 }

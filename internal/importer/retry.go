@@ -1,0 +1,126 @@
+package importer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/ledger"
+	"tallyman/internal/store"
+)
+
+// Retry implements API.
+func (s *Service) Retry(ctx context.Context, ws store.Workspace, id string, opt RetryOptions) (store.Import, error) {
+	before, err := s.Import(ctx, ws, id)
+	if err != nil {
+		return before, err
+	}
+	if err := s.mayRetry(ctx, &before, opt); err != nil {
+		return store.Import{}, err
+	}
+	err = s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error {
+		imp, err := tx.LockImport(ctx, before.No)
+		if err != nil {
+			return err
+		}
+		if imp.Version != before.Version {
+			return cannot("be retried at this moment", &imp)
+		}
+		imp.Round++
+		return s.startRound(ctx, tx, &imp, planReport{Wanted: opt.Plan, Retry: &opt})
+	})
+	if err != nil {
+		return store.Import{}, asFault(err, id)
+	}
+	return s.cfg.Store.Import(ctx, ws.WS, id)
+}
+
+// mayRetry says why an import cannot run rows again.
+func (s *Service) mayRetry(ctx context.Context, imp *store.Import, opt RetryOptions) error {
+	t := &imp.Tally
+	var rows int64
+	if opt.Failed {
+		rows += t.Failed
+	}
+	if opt.Held {
+		rows += t.Held
+	}
+	if opt.Unprocessed {
+		rows += imp.Rows + imp.Extra - t.Rows()
+	}
+	switch {
+	case !imp.State.Ended() || imp.State == store.Refused || !imp.Sliced:
+		return cannot("be retried", imp)
+	case imp.State == store.RolledBack && t.Rows() > 0:
+		return catalog.Faultf(catalog.KindConflict, "wrong_state", "The import was rolled back; import the file again.")
+	case imp.OutcomesGone:
+		return catalog.Faultf(catalog.KindConflict, "retry_expired", "The rows of this import are past their retention; import the file again.")
+	case rows == 0:
+		return catalog.Faultf(catalog.KindConflict, "nothing_to_retry", "No row of the import is to be run again: %d failed, %d are held, %d were not processed.",
+			t.Failed, t.Held, imp.Rows+imp.Extra-t.Rows())
+	}
+	undo, err := s.undoing(ctx, imp)
+	if err != nil || undo == nil {
+		return err
+	}
+	return catalog.Faultf(catalog.KindConflict, "already_undone", "The import is taken back by %s; its rows cannot run again.", undo.ID)
+}
+
+// cutAgain makes the batches of a further run: the sections of the first run in
+// which there are rows to run again.
+func (s *Service) cutAgain(ctx context.Context, st *started, in *input) error {
+	if in.file != nil {
+		if err := s.recheck(ctx, st, in, st.batch.No); err != nil {
+			return fmt.Errorf("find duplicates again: %w", err)
+		}
+	}
+	all, err := s.cfg.Store.Batches(ctx, st.imp.WS, st.imp.No, "")
+	if err != nil {
+		return fmt.Errorf("list batches: %w", err)
+	}
+	batches := firstCut(all)
+	if st.imp.Round > 0 {
+		batches = withRowsAgain(batches, all, findingsOf(&st.imp).Retry)
+	}
+	return s.commitCut(ctx, st, batches)
+}
+
+// firstCut lists the sections that the import's rows were cut to: those of its
+// first plan, or of the pass that wrote without one.
+func firstCut(all []store.Batch) []store.Batch {
+	pass := ledger.PassPlan
+	if !slices.ContainsFunc(all, func(b store.Batch) bool { return b.Pass == pass }) {
+		pass = ledger.PassApply
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(b store.Batch) bool { return b.Pass != pass })
+}
+
+// withRowsAgain keeps the sections in which a retry has rows, and says how many.
+func withRowsAgain(sections, all []store.Batch, retry *RetryOptions) []store.Batch {
+	sums := make(map[int]catalog.Tally)
+	for i := range all {
+		if p := all[i].Pass; !p.Planning() && p != ledger.PassSlice && p != ledger.PassFinish {
+			sums[all[i].No] = sums[all[i].No].Add(all[i].Tally)
+		}
+	}
+	var out []store.Batch
+	for _, b := range sections {
+		t := sums[b.No]
+		left := b.Rows - t.Rows()
+		b.Rows = 0
+		if retry.Failed {
+			b.Rows += t.Failed
+		}
+		if retry.Held {
+			b.Rows += t.Held
+		}
+		if retry.Unprocessed {
+			b.Rows += left
+		}
+		if b.Rows > 0 {
+			out = append(out, b)
+		}
+	}
+	return out
+}
