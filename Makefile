@@ -43,7 +43,7 @@ vet: ## vet and staticcheck
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
-kill-100: ## kill an import 100 times; it must end like one that was left alone
+kill-100: ## kill imports, plans, applies, undos and retries 100 times; they must end like ones left alone
 	TALLYMAN_KILLS=100 $(GO) test -v -count=1 -timeout 60m -run Kill ./cmd/tallyman
 
 fuzz: ## run every fuzzer for FUZZTIME (10s)

@@ -229,7 +229,7 @@ type productsHistory struct {
 
 // Help is the part of the help text that flags cannot say.
 func (productsHistory) Help() string {
-	return `A product that is deleted is named by its id; its history is known as far as the imports that wrote it are.`
+	return `Each write is shown with the import and the row that made it, the newest first. The values themselves are kept as long as the setting keep-images says; who wrote what is kept longer. Of a product that is deleted nothing is shown.`
 }
 
 // historyObject is a write of a product as --json shows it.

@@ -123,6 +123,10 @@ func (d *decider) undoCreation(c *Change, item *Item) bool {
 
 // undoDeletion makes an item again that the import deleted.
 func (d *decider) undoDeletion(c *Change, item *Item) bool {
+	if item != nil && item.Doc == c.Undo.Doc {
+		d.undone(c, Unchanged)
+		return true
+	}
 	if item != nil {
 		d.keep(c, Problem{Code: CodeChangedSince, Severity: Warning,
 			Message: fmt.Sprintf("The %s is there again (written by %s), so it was left as it is.", c.Kind, d.f.writerOf(item))})

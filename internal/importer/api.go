@@ -373,8 +373,8 @@ type API interface {
 	// be made is a *catalog.Fault of kind KindInvalid with the row's problems in
 	// Fields, of KindNotFound, or of KindConflict (version_conflict).
 	Edit(ctx context.Context, ws store.Workspace, e EditRequest) (Edited, error)
-	// History lists the writes of an item, the newest first, at most limit; it
-	// works for a deleted item as far as its import is known. truncated says that
+	// History lists the writes of an item, the newest first, at most limit
+	// (0: all). KindNotFound for an item that is deleted. truncated says that
 	// older ones are past their retention.
 	History(ctx context.Context, ws store.Workspace, kind catalog.Kind, id string, limit int) (steps []HistoryStep, truncated bool, err error)
 }

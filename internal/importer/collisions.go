@@ -54,7 +54,7 @@ type collision struct {
 
 // findCollisions lists collisions batch by batch.
 func (s *Service) findCollisions(ctx context.Context, st *started, book *ledger.Book) ([][]collision, error) {
-	key := fmt.Sprintf("w%d/imports/%d/reached-%d", st.imp.WS, st.imp.No, st.batch.Epoch)
+	key := fmt.Sprintf("w%d/imports/%d/collisions-%d-%d", st.imp.WS, st.imp.No, st.batch.No, st.batch.Epoch)
 	w, err := keyset.NewWriter(ctx, s.cfg.Files, key)
 	if err != nil {
 		return nil, err

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"tallyman/internal/catalog"
+	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
 
 // Pause implements API. The import shows pausing, then paused once no chunk
 // can commit any more: raising the epochs waits for the chunks under way.
 func (s *Service) Pause(ctx context.Context, ws store.Workspace, id string) (store.Import, error) {
-	imp, done, err := s.move(ctx, ws, id, "pause", store.Pausing, store.Paused)
+	imp, done, err := s.move(ctx, ws, id, "be paused", store.Pausing, store.Paused)
 	if err != nil || done {
 		return imp, err
 	}
@@ -22,7 +23,7 @@ func (s *Service) Pause(ctx context.Context, ws store.Workspace, id string) (sto
 
 // Terminate implements API. Rows already applied stay; nothing more runs.
 func (s *Service) Terminate(ctx context.Context, ws store.Workspace, id string) (store.Import, error) {
-	imp, done, err := s.move(ctx, ws, id, "terminate", store.Terminating, store.Terminated)
+	imp, done, err := s.move(ctx, ws, id, "be terminated", store.Terminating, store.Terminated)
 	if err != nil || done {
 		return imp, err
 	}
@@ -62,6 +63,20 @@ func (s *Service) move(ctx context.Context, ws store.Workspace, id, verb string,
 		imp, err = s.cfg.Store.Import(ctx, ws.WS, id)
 	}
 	return imp, done, err
+}
+
+// applying reports whether the pass writes rows.
+func applying(pass ledger.Pass) bool {
+	return pass != "" && pass != ledger.PassSlice && !pass.Planning()
+}
+
+// endAsBefore gives a further run up that has written nothing yet: the import is
+// again what it was.
+func (s *Service) endAsBefore(ctx context.Context, tx store.Tx, imp *store.Import, back *ended) error {
+	imp.State, imp.CompletedAt, imp.UpdatedAt = back.State, back.At, s.now()
+	imp.FaultCode, imp.FaultMessage = back.FaultCode, back.FaultMessage
+	imp.Fingerprint, imp.Findings = "", nil
+	return tx.UpdateImport(ctx, imp)
 }
 
 // rollsBack refuses to stop an import that takes back what another one, all or
@@ -106,6 +121,9 @@ func (s *Service) settle(ctx context.Context, ws store.WS, importNo int64) (stor
 			if _, err := tx.StopBatches(ctx, importNo, store.BatchTerminated); err != nil {
 				return err
 			}
+			if back := findingsOf(&imp).Before; back != nil && !applying(imp.Pass) {
+				return s.endAsBefore(ctx, tx, &imp, back)
+			}
 			if OptionsOf(&imp).Policy == PolicyAll {
 				imp.FaultCode, imp.FaultMessage = "terminated", "The import was terminated, and is all or nothing: what was applied was taken back."
 				return s.rollBack(ctx, tx, &imp, &before.Tally)
@@ -131,7 +149,7 @@ func (s *Service) Resume(ctx context.Context, ws store.Workspace, id string) (st
 		case imp.State.Working():
 			return nil
 		case imp.State != store.Paused:
-			return cannot("resume", &imp)
+			return cannot("be resumed", &imp)
 		}
 		if _, err := tx.StopBatches(ctx, imp.No, store.BatchWaiting); err != nil {
 			return err

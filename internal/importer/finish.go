@@ -105,6 +105,6 @@ func (w *chunkWriter) stopAtLimit(ctx context.Context, tx store.Tx, page *ledger
 		return err
 	}
 	imp.FaultCode, imp.FaultMessage = "too_many_errors", fmt.Sprintf(
-		"The import stopped at %d failed rows; it may have %d. What was applied stays: correct the rows and retry, or undo it.", total, opt.StopAfter)
+		"The import stopped: %d of its rows failed, and it was to stop at %d. What was applied stays: correct the rows and retry, or undo it.", total, opt.StopAfter)
 	return s.end(ctx, tx, &imp, store.Stopped)
 }

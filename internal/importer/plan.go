@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/ledger"
@@ -27,6 +28,16 @@ type planReport struct {
 	Wanted bool `json:"wanted,omitempty"`
 	// Retry says which rows the round runs, after the first round.
 	Retry *RetryOptions `json:"retry,omitempty"`
+	// Before is how the import had ended before the round.
+	Before *ended `json:"before,omitempty"`
+}
+
+// ended is how an import ended.
+type ended struct {
+	State        store.State `json:"state"`
+	At           *time.Time  `json:"at"`
+	FaultCode    string      `json:"fault_code,omitempty"`
+	FaultMessage string      `json:"fault_message,omitempty"`
 }
 
 func findingsOf(imp *store.Import) (r planReport) {

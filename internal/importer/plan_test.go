@@ -425,3 +425,44 @@ func TestWhatAFeedNoLongerNames(t *testing.T) {
 		t.Errorf("%d items are deactivated again", again.Extra)
 	}
 }
+
+func TestWhatWasKeptIsTakenBackWithForce(t *testing.T) {
+	s := newStack(t, nil)
+	s.run("a.csv", "sku,title,price,brand\nA,a,1.00,x\nB,b,1.00,x\n", importer.Options{})
+	before := s.docs()
+	imp := s.run("b.csv", "sku,title,price,brand\nA,a,2.00,y\nB,b,2.00,y\nC,c,2.00,y\n", importer.Options{})
+	s.run("c.csv", "sku,price\nA,3.00\nC,3.00\n", importer.Options{})
+	first := s.takeBack(imp)
+	if first.Tally.Updated != 2 || first.Tally.Held != 1 || first.Tally.Warnings != 2 {
+		t.Errorf("undo: %+v", first.Tally)
+	}
+	again, err := s.svc.Undo(context.Background(), s.ws, imp.ID, importer.Options{Force: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.checkTally(s.await(again.ID, store.State.Ended))
+	if d := diffDocs(s.docs(), before); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestARetryGivenUpBeforeItWroteLeavesTheImportAsItWas(t *testing.T) {
+	s := newStack(t, nil)
+	imp := s.run("a.csv", "sku,title,price\nA,a,1.00\nB,b,bad\n", importer.Options{})
+	if _, err := s.svc.Retry(context.Background(), s.ws, imp.ID, importer.RetryOptions{Failed: true, Plan: true}); err != nil {
+		t.Fatal(err)
+	}
+	if planned := s.await(imp.ID, atRest); planned.State != store.Planned || planned.Plan.Failed != 1 || planned.Plan.Rows() != 1 {
+		t.Errorf("%s %+v", planned.State, planned.Plan)
+	}
+	if _, err := s.svc.Terminate(context.Background(), s.ws, imp.ID); err != nil {
+		t.Fatal(err)
+	}
+	after := s.await(imp.ID, store.State.Ended)
+	if after.State != store.Done || !after.CompletedAt.Equal(*imp.CompletedAt) || after.Tally != imp.Tally {
+		t.Errorf("%s %v %+v", after.State, after.CompletedAt, after.Tally)
+	}
+	if s.takeBack(after).Tally.Deleted != 1 {
+		t.Error("it could not be undone")
+	}
+}

@@ -107,8 +107,15 @@ func (r *rails) prices(load ledger.Load, limit float64) error {
 	}
 	most = math.Min(most, math.MaxInt32) // from nothing it is infinite, which JSON cannot say
 	r.trip(Tripped{Rail: "price_move_percent", Limit: limit, Found: most, Changes: &ChangeFilter{Plan: true, Property: priceField, MinPercent: math.Nextafter(limit, math.Inf(1))},
-		Message: fmt.Sprintf("The price of %d items moves by more than %s %%, one by %s %%.", rows, percent(limit), percent(most))})
+		Message: fmt.Sprintf("%s by more than %s %%, the farthest by %s %%.", movedPrices(rows), percent(limit), percent(most))})
 	return nil
+}
+
+func movedPrices(n int64) string {
+	if n == 1 {
+		return "One price moves"
+	}
+	return fmt.Sprintf("%d prices move", n)
 }
 
 // priceField is the field whose moves a filter shows.

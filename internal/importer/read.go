@@ -73,10 +73,13 @@ func (s *Service) Wait(ctx context.Context, ws store.Workspace, id string, versi
 // UndoableUntil implements API.
 func (s *Service) UndoableUntil(imp *store.Import) time.Time {
 	t := &imp.Tally
-	if !imp.State.Ended() || imp.ImagesGone || imp.CompletedAt == nil || imp.State == store.RolledBack || t.Created+t.Updated+t.Deleted == 0 {
+	if !imp.State.Ended() || imp.UndoneBy != "" || imp.ImagesGone || imp.CompletedAt == nil || imp.State == store.RolledBack || t.Created+t.Updated+t.Deleted == 0 {
 		return time.Time{}
 	}
-	return imp.CompletedAt.Add(s.cfg.KeepImages)
+	if until := imp.CompletedAt.Add(s.cfg.KeepImages); until.After(s.now()) {
+		return until
+	}
+	return time.Time{}
 }
 
 // EachRow implements API.

@@ -28,7 +28,8 @@ func (s *Service) Retry(ctx context.Context, ws store.Workspace, id string, opt 
 			return cannot("be retried at this moment", &imp)
 		}
 		imp.Round++
-		return s.startRound(ctx, tx, &imp, planReport{Wanted: opt.Plan, Retry: &opt})
+		before := &ended{State: imp.State, At: imp.CompletedAt, FaultCode: imp.FaultCode, FaultMessage: imp.FaultMessage}
+		return s.startRound(ctx, tx, &imp, planReport{Wanted: opt.Plan, Retry: &opt, Before: before})
 	})
 	if err != nil {
 		return store.Import{}, asFault(err, id)

@@ -23,7 +23,7 @@ func (s *Service) Undo(ctx context.Context, ws store.Workspace, id string, opt O
 	if err != nil {
 		return before, err
 	}
-	if err := s.mayUndo(ctx, &before); err != nil {
+	if err := s.mayUndo(ctx, &before, opt.Force); err != nil {
 		return store.Import{}, err
 	}
 	undo, err := s.newUndo(&before, opt)
@@ -49,8 +49,9 @@ func (s *Service) Undo(ctx context.Context, ws store.Workspace, id string, opt O
 	return s.cfg.Store.Import(ctx, ws.WS, undo.ID)
 }
 
-// mayUndo says why an import cannot be taken back.
-func (s *Service) mayUndo(ctx context.Context, imp *store.Import) error {
+// mayUndo says why an import cannot be taken back. With force it can be once more:
+// for what was kept the first time.
+func (s *Service) mayUndo(ctx context.Context, imp *store.Import, force bool) error {
 	t := &imp.Tally
 	switch {
 	case imp.State == store.RolledBack:
@@ -59,11 +60,11 @@ func (s *Service) mayUndo(ctx context.Context, imp *store.Import) error {
 		return cannot("be undone", imp)
 	case t.Created+t.Updated+t.Deleted == 0:
 		return catalog.Faultf(catalog.KindConflict, "nothing_to_undo", "The import changed nothing.")
-	case imp.ImagesGone || !s.UndoableUntil(imp).After(s.now()):
+	case imp.ImagesGone || imp.CompletedAt == nil || !imp.CompletedAt.Add(s.cfg.KeepImages).After(s.now()):
 		return catalog.Faultf(catalog.KindConflict, "undo_expired", "What the import had replaced is past its retention; it cannot be undone any more.")
 	}
 	undo, err := s.undoing(ctx, imp)
-	if err != nil || undo == nil {
+	if err != nil || undo == nil || force && undo.State.Ended() && undo.UndoneBy == "" {
 		return err
 	}
 	f := catalog.Faultf(catalog.KindConflict, "already_undone", "The import is taken back by %s already.", undo.ID)

@@ -88,13 +88,13 @@ func parseWait(s string) (time.Duration, error) {
 }
 
 // await returns the import once its state or status is another one, it has
-// ended, the time is up, or the server is told to stop.
+// ended or waits for its plan to be applied, the time is up, or the server is told to stop.
 func (d *door) await(ctx context.Context, ws store.Workspace, imp store.Import, wait time.Duration) (store.Import, error) {
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	defer stopOnClosing(waiting, cancel)()
 	state, status := imp.State, statusOf(&imp)
-	for !imp.State.Ended() && imp.State == state && statusOf(&imp) == status && waiting.Err() == nil {
+	for !imp.State.Ended() && imp.State != store.Planned && imp.State == state && statusOf(&imp) == status && waiting.Err() == nil {
 		var err error
 		if imp, err = d.cfg.Imports.Wait(waiting, ws, imp.ID, imp.Version); err != nil {
 			return imp, err

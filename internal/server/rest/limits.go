@@ -5,7 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"tallyman/internal/importer"
 )
@@ -85,13 +84,13 @@ func asMaxCleared(value string, opt *importer.Options) error {
 	return nil
 }
 
-// maxFeed bounds a feed's name in characters.
-const maxFeed = 255
+// maxFeed bounds a feed's name in bytes.
+const maxFeed = 100
 
 func asFeed(value string, opt *importer.Options) error {
 	opt.Feed = strings.TrimSpace(value)
-	if utf8.RuneCountInString(opt.Feed) > maxFeed {
-		return errors.New("must have at most 255 characters")
+	if len(opt.Feed) > maxFeed {
+		return errors.New("must have at most 100 bytes")
 	}
 	return nil
 }
