@@ -109,6 +109,7 @@ func TestAskedAtGuardRails(t *testing.T) {
 
 func TestPolicyFlags(t *testing.T) {
 	n := func(n int64) *int64 { return &n }
+	w := func(s string) *string { return &s }
 	for _, c := range []struct {
 		flags  fileFlags
 		policy importer.Policy
@@ -116,12 +117,12 @@ func TestPolicyFlags(t *testing.T) {
 		wrong  bool
 	}{
 		{fileFlags{}, importer.PolicySkip, 0, false},
-		{fileFlags{Policy: "skip"}, importer.PolicySkip, 0, false},
-		{fileFlags{Policy: "stop"}, importer.PolicyStop, 1, false},
+		{fileFlags{Policy: w("skip")}, importer.PolicySkip, 0, false},
+		{fileFlags{Policy: w("stop")}, importer.PolicyStop, 1, false},
 		{fileFlags{StopAfter: n(7)}, importer.PolicyStop, 7, false},
-		{fileFlags{Policy: "stop", StopAfter: n(7)}, importer.PolicyStop, 7, false},
-		{fileFlags{Policy: "all-or-nothing"}, importer.PolicyAll, 0, false},
-		{fileFlags{Policy: "all-or-nothing", StopAfter: n(7)}, "", 0, true},
+		{fileFlags{Policy: w("stop"), StopAfter: n(7)}, importer.PolicyStop, 7, false},
+		{fileFlags{Policy: w("all-or-nothing")}, importer.PolicyAll, 0, false},
+		{fileFlags{Policy: w("all-or-nothing"), StopAfter: n(7)}, "", 0, true},
 		{fileFlags{StopAfter: n(0)}, "", 0, true},
 	} {
 		up, err := c.flags.upload()

@@ -39,10 +39,10 @@ func (b *bar) show(v view) {
 	b.rate.add(b.now(), v.moved())
 	text := "  " + v.progress() + b.rate.pace(v)
 	if v.moved() == 0 {
-		text = "  " + v.State
+		text = "  " + stateWords(v.State)
 	}
 	b.text.Store(&text)
-	b.bar.SetTotal(v.total(), false)
+	b.bar.SetTotal(v.goal(), false)
 	b.bar.SetCurrent(v.moved())
 	if v.State == "done" || v.planned() {
 		b.bar.SetTotal(-1, true)

@@ -138,8 +138,8 @@ func percentage(p float64) string {
 	return strings.TrimSuffix(strconv.FormatFloat(p, 'f', digits, 64), ".0") + " %"
 }
 
-// spoken is a token for people: texts in quotes but for what begins like a
-// number, lists with their values side by side.
+// spoken is a token for people: texts in quotes, numbers and amounts of money
+// without, lists with their values side by side.
 func spoken(token string) string {
 	switch {
 	case token == "":
@@ -152,12 +152,22 @@ func spoken(token string) string {
 		return "[" + strings.Join(parts, " ") + "]"
 	case token[0] == '"':
 		text := catalog.Unquote(token)
-		if text != "" && (text[0] >= '0' && text[0] <= '9' || text[0] == '-') {
-			return plain(text)
+		if isMoney(text) {
+			return text
 		}
 		return quotedText(text)
 	}
 	return token
+}
+
+// isMoney reports whether a text is an amount as the catalog writes it: 12.50 EUR.
+func isMoney(text string) bool {
+	amount, currency, ok := strings.Cut(text, " ")
+	if !ok || len(currency) != 3 || strings.Trim(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		return false
+	}
+	_, err := strconv.ParseFloat(amount, 64)
+	return err == nil && strings.Trim(amount, "-.0123456789") == ""
 }
 
 // spokenLength is how many characters of a value one line shows.

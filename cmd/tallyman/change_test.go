@@ -69,3 +69,17 @@ func TestCauseWords(t *testing.T) {
 		t.Errorf("%s\nnot %s", got, want)
 	}
 }
+
+// TestSpokenAlike checks that every text is quoted, whatever it begins with, and no
+// number or amount of money is.
+func TestSpokenAlike(t *testing.T) {
+	for token, want := range map[string]string{
+		`"Lamp"`: `"Lamp"`, `"12 pack"`: `"12 pack"`, `"4006381333931"`: `"4006381333931"`, `"-"`: `"-"`, `"2026-03-15"`: `"2026-03-15"`,
+		`"12 ABC DEF"`: `"12 ABC DEF"`, `"NaN EUR"`: `"NaN EUR"`, `""`: `""`,
+		`"12.50 EUR"`: "12.50 EUR", `"-3 USD"`: "-3 USD", "7": "7", "true": "true", "": "nothing",
+	} {
+		if got := spoken(token); got != want {
+			t.Errorf("%s: %s, not %s", token, got, want)
+		}
+	}
+}

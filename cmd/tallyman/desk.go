@@ -45,12 +45,14 @@ type desk interface {
 	close() error
 }
 
-// sights say where people see an import, every error of its rows and its
-// changes: a command line or an address. command is the command line that says
-// these words at the same place.
+// sights say where people see an import, every error of its rows, changes and rows
+// of it, and where they get the failed ones as a file: a command line or an
+// address. command is the command line that says these words at the same place.
 type sights struct {
 	imp, errors func(id string) string
-	changes     func(id string, plan bool) string
+	changes     func(id string, f importer.ChangeFilter) string
+	kept        func(id string) string
+	failed      func(id string, plan bool) string
 	command     func(words string) string
 }
 

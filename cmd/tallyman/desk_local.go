@@ -218,8 +218,7 @@ func (d *localDesk) leave(ctx context.Context, v view) (string, error) {
 	if !v.paused() {
 		return fmt.Sprintf("Import %s stands still: %s.", v.ID, stateWords(v.State)), nil
 	}
-	return fmt.Sprintf("Import %s is paused after %s of %s rows. Go on with: %s",
-		v.ID, number(v.moved()), number(v.total()), d.node.settings.commandLine("imports resume "+v.ID)), nil
+	return fmt.Sprintf("%s Go on with: %s", v.pausedWords(), d.node.settings.commandLine("imports resume "+v.ID)), nil
 }
 
 func (d *localDesk) see() sights { return d.node.settings.sights() }

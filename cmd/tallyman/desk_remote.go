@@ -43,12 +43,15 @@ func sightsAt(base string) sights {
 	return sights{
 		imp:    func(id string) string { return imports + id },
 		errors: func(id string) string { return imports + id + "/errors" },
-		changes: func(id string, plan bool) string {
-			address := imports + id + "/changes"
+		changes: func(id string, f importer.ChangeFilter) string {
+			return strings.TrimSuffix(imports+id+"/changes?"+changesQuery(f).Encode(), "?")
+		},
+		kept: func(id string) string { return imports + id + "/rows?outcome=held" },
+		failed: func(id string, plan bool) string {
 			if plan {
-				address += "?plan=true"
+				return imports + id + "/failed-rows.csv?plan=true"
 			}
-			return address
+			return imports + id + "/failed-rows.csv"
 		},
 		command: func(words string) string { return "tallyman " + words + " --server " + quoted(base) },
 	}
@@ -361,25 +364,32 @@ func list[T any](ctx context.Context, d *remoteDesk, path string, query url.Valu
 // perPage is the most entries that a page of the REST door has.
 const perPage = 100
 
+// sameContent reads as many pages as it takes: imports that wrote nothing may be
+// the newest.
 func (d *remoteDesk) sameContent(ctx context.Context, sha256, source string) (view, bool, error) {
 	query := url.Values{"sha256": {sha256}, "per_page": {strconv.Itoa(perPage)}}
 	if source != "" {
 		query.Set("source", source)
 	}
-	objects, _, err := list[json.RawMessage](ctx, d, "/imports", query)
-	if err != nil {
-		return view{}, false, err
-	}
-	for _, object := range objects {
-		v, err := viewOf(object)
+	for page, seen := 1, 0; ; page++ {
+		query.Set("page", strconv.Itoa(page))
+		objects, total, err := list[json.RawMessage](ctx, d, "/imports", query)
 		if err != nil {
 			return view{}, false, err
 		}
-		if v.SHA256 == sha256 && v.wrote() {
-			return v, true, nil
+		for _, object := range objects {
+			v, err := viewOf(object)
+			if err != nil {
+				return view{}, false, err
+			}
+			if v.SHA256 == sha256 && v.wrote() {
+				return v, true, nil
+			}
+		}
+		if seen += len(objects); len(objects) == 0 || seen >= total {
+			return view{}, false, nil
 		}
 	}
-	return view{}, false, nil
 }
 
 func (d *remoteDesk) summary(ctx context.Context, id string) (sum summary, err error) {

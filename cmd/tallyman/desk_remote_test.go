@@ -3,12 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"tallyman/internal/importer"
+	"tallyman/internal/store"
 )
 
 // TestServerGone checks that a command whose server dies tells what becomes of
@@ -64,4 +69,81 @@ func TestQuestionsWaitOutARateLimit(t *testing.T) {
 	if err == nil || asked != 1 || len(rests) != 0 {
 		t.Errorf("an upload: %v after %d requests and rests of %v", err, asked, rests)
 	}
+}
+
+// TestSameContentAtAServer looks for a file's content at a real server, past
+// imports of it that wrote nothing.
+func TestSameContentAtAServer(t *testing.T) {
+	ctx := context.Background()
+	p, _, _ := atTerminal("")
+	d := realServer(t, p)
+	imported := func(up upload) view {
+		t.Helper()
+		v, err := d.start(ctx, up)
+		if err == nil {
+			v, err = p.follow(ctx, d, v, nothing{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	file := func(plan bool) upload { return upload{name: "rows.csv", body: strings.NewReader(rows(3)), plan: plan} }
+	sum := sha256.Sum256([]byte(rows(3)))
+	content := hex.EncodeToString(sum[:])
+	look := func(content, source, want string) view {
+		t.Helper()
+		v, found, err := d.sameContent(ctx, content, source)
+		if err != nil || found != (want != "") || v.ID != want {
+			t.Errorf("%s of %q: %s, %v, %v, want %q", content, source, v.ID, found, err, want)
+		}
+		return v
+	}
+
+	look(content, "", "")
+	imported(file(true)) // a plan writes nothing
+	look(content, "", "")
+	first := imported(file(false))
+	for range perPage + 1 {
+		if v, err := d.start(ctx, upload{name: "rows.csv", body: strings.NewReader(rows(3)), source: "none"}); err == nil || v.State != "refused" {
+			t.Fatalf("%+v, %v", v, err)
+		}
+	}
+	look(content, "", first.ID)
+	look(content, first.Source, first.ID)
+	look(content, importer.SourceEdit, "")
+	look(strings.Repeat("0", len(content)), "", "")
+	undo, err := d.undo(ctx, first.ID, undoing{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := look(content, "", first.ID); v.UndoneBy != undo.ID {
+		t.Errorf("undone by %q, not %s", v.UndoneBy, undo.ID)
+	}
+}
+
+// realServer serves a new folder and returns a desk at the server.
+func realServer(t *testing.T, p *program) *remoteDesk {
+	t.Helper()
+	ctx := context.Background()
+	set, err := (&place{Data: t.TempDir(), Workspace: store.DefaultWorkspace}).settings(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := openOwner(ctx, p, set, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.close() })
+	local := newLocalToken(n.accounts)
+	handler, err := n.handler(local)
+	if err == nil {
+		err = n.start(ctx)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(handler)
+	t.Cleanup(srv.Close)
+	return newRemoteDesk(srv.URL, localKey(local.token, store.DefaultWorkspace), sightsAt(srv.URL), time.Now)
 }

@@ -61,26 +61,12 @@ func (l *lines) show(v view) {
 
 func (l *lines) text(v view) string {
 	if v.moved() == 0 {
-		if v.total() == 0 {
-			return v.State
+		if v.goal() == 0 {
+			return stateWords(v.State)
 		}
-		return fmt.Sprintf("%s: %s rows found", v.State, number(v.total()))
+		return fmt.Sprintf("%s: %s found", stateWords(v.State), counted(v.goal(), "row"))
 	}
 	return v.progress()
 }
 
 func (l *lines) close() {}
-
-// progress says how far the pass at work is.
-func (v *view) progress() string {
-	text := fmt.Sprintf("%s of %s rows", number(v.moved()), number(v.total()))
-	failed := v.ErrorRows
-	if v.State == "planning" {
-		text = "planned " + text
-		failed = v.Plan.failed()
-	}
-	if failed > 0 {
-		text += fmt.Sprintf(", %s failed", number(failed))
-	}
-	return text
-}

@@ -108,6 +108,9 @@ func (d *doctor) owner(f folder) (owner, bool) {
 	}
 	o, _ := f.owner()
 	d.well("at work", "tallyman %s, process %d", o.Command, o.PID)
+	if o.Command == "serve" {
+		d.well("settings", "those above are of this command; the server goes by its own flags and environment")
+	}
 	return o, true
 }
 
@@ -149,7 +152,12 @@ func (d *doctor) imports(n *node, ws store.Workspace, owned bool) {
 			d.well(ws.Name+" not ended", "%s (%s) is planned: it waits to be applied or terminated", imp.ID, imp.SourceName)
 			continue
 		}
-		detail := fmt.Sprintf("%s (%s) is %s: %s of %s rows", imp.ID, imp.SourceName, imp.State, number(imp.Tally.Rows()), number(imp.Rows))
+		v, err := (&localDesk{node: n, ws: ws}).view(imp)
+		if err != nil {
+			d.ill(ws.Name+" not ended", "%v", err)
+			continue
+		}
+		detail := fmt.Sprintf("%s (%s) is %s: %s", imp.ID, imp.SourceName, stateWords(v.State), v.progress())
 		if !owned && imp.State != store.Paused {
 			detail += "; nobody works on it: " + n.settings.inWorkspace(ws.Name).commandLine("imports resume "+imp.ID)
 		}
@@ -198,7 +206,7 @@ func (d *doctor) uploads(n *node, ws store.Workspace) {
 			size += info.Size
 		}
 	}
-	d.well(ws.Name+" files", "%s uploads, %s", number(count), byteSize(size))
+	d.well(ws.Name+" files", "%s, %s", counted(count, "upload"), byteSize(size))
 }
 
 // stallTime is how long a batch may stand still under a process that should
@@ -215,7 +223,7 @@ func (d *doctor) stalled(n *node, o owner, owned bool) {
 		return
 	}
 	if len(stalled) > 0 {
-		d.ill("batches", "%d have not moved for %s though process %d should work on them; see its log", len(stalled), stallTime, o.PID)
+		d.ill("batches", "%d of them: not moved for %s though process %d should be at work; see its log", len(stalled), stallTime, o.PID)
 		return
 	}
 	d.well("batches", "none stands still")

@@ -93,7 +93,7 @@ func message(err error) string {
 	if f.Hint != "" {
 		s += " " + f.Hint
 	}
-	if f.Err != nil {
+	if f.Err != nil && f.Kind != catalog.KindConflict { // a conflict says all there is
 		s += fmt.Sprintf(" (%v)", f.Err)
 	}
 	return s

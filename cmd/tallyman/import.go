@@ -51,23 +51,23 @@ type fileFlags struct {
 
 	Source    string   `help:"How the file is to be read: a source's name. The default is what its header fits." placeholder:"SOURCE"`
 	Map       []string `help:"Give a column a field of the catalog, such as UPC=ean or Colour=attributes.color. May be repeated; columns that are not named are then left out." sep:"none" placeholder:"COLUMN=FIELD"`
-	Mode      string   `help:"What may happen to the catalog: create, update or upsert (both; the default)." enum:",create,update,upsert" default:"" placeholder:"MODE"`
+	Mode      *string  `help:"What may happen to the catalog: create, update or upsert (both; the default)." enum:"create,update,upsert" placeholder:"MODE"`
 	Currency  string   `help:"Currency of prices that name none (ISO 4217)." placeholder:"CODE"`
-	Decimal   string   `help:"How numbers are written: auto (the default), point or comma." enum:",auto,point,comma" default:"" placeholder:"STYLE"`
-	Blank     string   `help:"What an empty cell means: keep the value (the default), clear it, or default." enum:",keep,clear,default" default:"" placeholder:"RULE"`
-	GTINCheck string   `name:"gtin-check" help:"What a wrong check digit is: strict (an error on new items, else a warning; the default), warn or off." enum:",strict,warn,off" default:"" placeholder:"RULE"`
-	Format    string   `help:"Format of the file, where it is not told right: csv, xlsx or json." enum:",csv,xlsx,json" default:"" placeholder:"FORMAT"`
+	Decimal   *string  `help:"How numbers are written: auto (the default), point or comma." enum:"auto,point,comma" placeholder:"STYLE"`
+	Blank     *string  `help:"What an empty cell means: keep the value (the default), clear it, or default." enum:"keep,clear,default" placeholder:"RULE"`
+	GTINCheck *string  `name:"gtin-check" help:"What a wrong check digit is: strict (an error on new items, else a warning; the default), warn or off." enum:"strict,warn,off" placeholder:"RULE"`
+	Format    *string  `help:"Format of the file, where it is not told right: csv, xlsx or json." enum:"csv,xlsx,json" placeholder:"FORMAT"`
 	Delimiter string   `help:"What separates cells, where it is not told right: comma, semicolon, tab or pipe, by name or itself." placeholder:"SIGN"`
 	Encoding  string   `help:"Encoding of the text, where it is not told right, such as utf-8 or windows-1252." placeholder:"NAME"`
 
-	Policy       string   `help:"What a row with errors does to the others: skip (nothing; the default), stop (the import ends there; --stop-after says after how many) or all-or-nothing (nothing of the file is applied)." enum:",skip,stop,all-or-nothing" default:"" placeholder:"POLICY"`
+	Policy       *string  `help:"What a row with errors does to the others: skip (nothing; the default), stop (the import ends there; --stop-after says after how many) or all-or-nothing (nothing of the file is applied)." enum:"skip,stop,all-or-nothing" placeholder:"POLICY"`
 	StopAfter    *int64   `help:"Stop the import after this many rows with errors." placeholder:"N"`
 	MaxChanged   *float64 `help:"Stop before the first write if more than this share of the rows would change or delete something." placeholder:"PERCENT"`
 	MaxPriceMove *float64 `help:"Stop before the first write if a price would move by more than this." placeholder:"PERCENT"`
 	MaxCleared   *int64   `help:"Stop before the first write if more than this many values and items would go." placeholder:"N"`
 	MaxRowsDown  *float64 `help:"Stop before the first write if the file has so many rows fewer than this feed's last one." placeholder:"PERCENT"`
 	Feed         string   `help:"Name of the feed that the file belongs to; the default is its source. Items that it makes are the feed's." placeholder:"NAME"`
-	Missing      string   `help:"What becomes of the feed's items that the file does not name: leave (the default), deactivate or delete." enum:",leave,deactivate,delete" default:"" placeholder:"RULE"`
+	Missing      *string  `help:"What becomes of the feed's items that the file does not name: leave (the default), deactivate or delete." enum:"leave,deactivate,delete" placeholder:"RULE"`
 }
 
 // run sends the file to a desk, unless a person does not want it sent twice, and
@@ -152,11 +152,11 @@ func (p *program) followToEnd(ctx context.Context, d desk, v view, how reporting
 // upload puts the flags together.
 func (c *fileFlags) upload() (upload, error) {
 	up := upload{
-		name: c.Name, source: c.Source, mode: c.Mode,
-		format: c.Format, delimiter: meant(c.Delimiter, rest.DelimiterOf), encoding: meant(c.Encoding, rest.EncodingOf),
-		currency: strings.ToUpper(c.Currency), decimal: c.Decimal, blank: c.Blank, gtinCheck: c.GTINCheck,
+		name: c.Name, source: c.Source, mode: word(c.Mode),
+		format: word(c.Format), delimiter: meant(c.Delimiter, rest.DelimiterOf), encoding: meant(c.Encoding, rest.EncodingOf),
+		currency: strings.ToUpper(c.Currency), decimal: word(c.Decimal), blank: word(c.Blank), gtinCheck: word(c.GTINCheck),
 		rails: rails{changed: c.MaxChanged, priceMove: c.MaxPriceMove, rowsDown: c.MaxRowsDown, cleared: c.MaxCleared},
-		feed:  c.Feed, missing: c.Missing,
+		feed:  c.Feed, missing: word(c.Missing),
 	}
 	if err := c.policy(&up); err != nil {
 		return up, err
@@ -182,19 +182,27 @@ var policies = map[string]importer.Policy{
 // policy reads the two flags about rows with errors. A number alone says that the
 // import is to stop, the word alone that it is to stop at the first such row.
 func (c *fileFlags) policy(up *upload) error {
-	up.policy = policies[c.Policy]
+	up.policy = policies[word(c.Policy)]
 	switch {
 	case c.StopAfter == nil && up.policy == importer.PolicyStop:
 		up.stopAfter = 1
 	case c.StopAfter == nil:
 	case *c.StopAfter < 1:
 		return fmt.Errorf("--stop-after %d: write a number from 1", *c.StopAfter)
-	case c.Policy != "" && up.policy != importer.PolicyStop:
-		return fmt.Errorf("--stop-after goes with --policy stop, not with --policy %s", c.Policy)
+	case c.Policy != nil && up.policy != importer.PolicyStop:
+		return fmt.Errorf("--stop-after goes with --policy stop, not with --policy %s", *c.Policy)
 	default:
 		up.policy, up.stopAfter = importer.PolicyStop, *c.StopAfter
 	}
 	return nil
+}
+
+// word is what a flag that takes one of some words was given; "" where it was not.
+func word(flag *string) string {
+	if flag == nil {
+		return ""
+	}
+	return *flag
 }
 
 func fileName(path string) string {

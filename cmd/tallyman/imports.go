@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"tallyman/internal/importer"
 	"tallyman/internal/ledger"
@@ -37,16 +36,16 @@ type importsCommand struct {
 }
 
 type importsList struct {
-	Limit int    `help:"How many at most; 0 for all." default:"20" placeholder:"N"`
-	State string `help:"Only imports in this state: received, slicing, planning, planned, running, pausing, paused, terminating, terminated, stopped, rolling_back, rolled_back, done, refused or failed." enum:"received,slicing,planning,planned,running,pausing,paused,terminating,terminated,stopped,rolling_back,rolled_back,done,refused,failed," default:"" placeholder:"STATE"`
-	JSON  bool   `name:"json" help:"Print a JSON array of imports in the REST API's shape."`
+	Limit int     `help:"How many at most; 0 for all." default:"20" placeholder:"N"`
+	State *string `help:"Only imports in this state: received, slicing, planning, planned, running, pausing, paused, terminating, terminated, stopped, rolling_back, rolled_back, done, refused or failed." enum:"received,slicing,planning,planned,running,pausing,paused,terminating,terminated,stopped,rolling_back,rolled_back,done,refused,failed" placeholder:"STATE"`
+	JSON  bool    `name:"json" help:"Print a JSON array of imports in the REST API's shape."`
 	place
 }
 
 // Run lists the imports.
 func (c *importsList) Run(ctx context.Context, p *program) error {
 	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
-		imps, total, err := n.imports.Imports(ctx, ws, store.ImportFilter{State: store.State(c.State)}, store.Range{Limit: c.Limit})
+		imps, total, err := n.imports.Imports(ctx, ws, store.ImportFilter{State: store.State(word(c.State))}, store.Range{Limit: c.Limit})
 		if err != nil {
 			return err
 		}
@@ -73,7 +72,7 @@ func (p *program) importTable(views []view, total int) error {
 		if v.planned() {
 			failed = v.Plan.failed()
 		}
-		rows = append(rows, []string{v.ID, stateWords(v.State), number(v.moved()) + "/" + number(v.total()), number(failed), v.SourceName, maybeClock(v.CreatedAt), v.relations()})
+		rows = append(rows, []string{v.ID, stateWords(v.State), v.soFar(), number(failed), v.SourceName, maybeClock(v.CreatedAt), v.relations()})
 	}
 	if err := table(p.stdout, []string{"ID", "STATE", "ROWS", "FAILED", "FILE", "CREATED", "NOTE"}, rows); err != nil {
 		return err
@@ -113,29 +112,8 @@ func (c *byID) show(ctx context.Context, p *program, d desk, v view) error {
 		return err
 	}
 	p.tally(ctx, d, v, p.stdout)
-	for _, line := range v.nextSteps(d.see(), p.now()) {
-		fmt.Fprintln(p.stdout, line)
-	}
+	printLines(p.stdout, v.nextSteps(d.see(), p.now()))
 	return nil
-}
-
-// nextSteps are the command lines that can follow.
-func (v *view) nextSteps(s sights, now time.Time) []string {
-	var lines []string
-	switch {
-	case !v.planned():
-	case v.Fingerprint == "" || v.barred():
-		lines = append(lines, "Plan again: "+s.command("imports replan "+v.ID))
-	default:
-		lines = append(lines, "See its changes: "+s.changes(v.ID, true), "Apply exactly this: "+v.applyCommand(s))
-	}
-	if v.ended() && v.ErrorRows > 0 {
-		lines = append(lines, "Correct the failed rows: "+s.command("imports failed-rows "+v.ID+" --out FILE"))
-	}
-	if v.UndoableUntil != nil && v.UndoableUntil.After(now) {
-		lines = append(lines, fmt.Sprintf("Take it back, until %s: %s", clock(*v.UndoableUntil), s.command("undo "+v.ID)))
-	}
-	return lines
 }
 
 // at runs a call about the import and shows what it returned.
@@ -164,13 +142,6 @@ func (c *importsPause) Run(ctx context.Context, p *program) error {
 	return c.at(ctx, p, func(n *node, ws store.Workspace) (store.Import, error) { return n.imports.Pause(ctx, ws, c.ID) })
 }
 
-type importsTerminate struct{ byID }
-
-// Run stops the import, whichever process works on it.
-func (c *importsTerminate) Run(ctx context.Context, p *program) error {
-	return c.at(ctx, p, func(n *node, ws store.Workspace) (store.Import, error) { return n.imports.Terminate(ctx, ws, c.ID) })
-}
-
 type importsResume struct {
 	byID
 	Quiet bool `short:"q" help:"Print no progress and no tally."`
@@ -179,6 +150,24 @@ type importsResume struct {
 // Run goes on with the import: where a server has the folder it is told to,
 // otherwise this process does it and follows to the end.
 func (c *importsResume) Run(ctx context.Context, p *program) error {
+	return c.atWork(ctx, p, "imports resume", func(d desk) error {
+		v, err := d.show(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		// What is being taken back goes on by itself where somebody works.
+		if v.resumes() && v.State != "rolling_back" {
+			if v, err = d.resume(ctx, c.ID); err != nil {
+				return err
+			}
+		}
+		return c.goOn(ctx, p, d, v, reporting{json: c.JSON, quiet: c.Quiet, changes: shownChanges})
+	})
+}
+
+// atWork runs do where imports of the folder are worked on: at the server that has
+// it, otherwise in this process.
+func (c *byID) atWork(ctx context.Context, p *program, command string, do func(d desk) error) error {
 	set, err := c.settings(p)
 	if err != nil {
 		return err
@@ -186,25 +175,16 @@ func (c *importsResume) Run(ctx context.Context, p *program) error {
 	if err := set.mustExist(); err != nil {
 		return err
 	}
-	d, err := p.deskAt(ctx, set, "imports resume")
+	d, err := p.deskAt(ctx, set, command)
 	if err != nil {
 		return err
 	}
-	err = c.resume(ctx, p, d)
-	return errors.Join(err, d.close())
+	return errors.Join(do(d), d.close())
 }
 
-func (c *importsResume) resume(ctx context.Context, p *program, d desk) error {
-	v, err := d.show(ctx, c.ID)
-	if err != nil {
-		return err
-	}
-	if v.resumes() {
-		if v, err = d.resume(ctx, c.ID); err != nil {
-			return err
-		}
-	}
-	how := reporting{json: c.JSON, quiet: c.Quiet, changes: shownChanges}
+// goOn follows an import that goes on in this process to its end; one that goes on
+// at a server is left to it.
+func (c *byID) goOn(ctx context.Context, p *program, d desk, v view, how reporting) error {
 	if _, remote := d.(*remoteDesk); remote && !v.rests() {
 		if how.json {
 			return c.show(ctx, p, d, v)
@@ -218,31 +198,39 @@ func (c *importsResume) resume(ctx context.Context, p *program, d desk) error {
 // shownChanges is how many changes a plan shows where nobody said how many.
 const shownChanges = 20
 
-// resumes reports whether there is something to resume: what has ended, waits to
-// be applied, or is being taken back goes its own way.
-func (v *view) resumes() bool { return !v.ended() && !v.planned() && v.State != "rolling_back" }
+// resumes reports whether there is something to go on with: what has ended is over,
+// and a plan waits to be applied.
+func (v *view) resumes() bool { return !v.ended() && !v.planned() }
 
 type importsErrors struct {
 	ID       string `arg:"" help:"The import's id."`
 	CSV      bool   `name:"csv" help:"Print the CSV file that the REST API gives." xor:"form"`
 	JSON     bool   `name:"json" help:"Print one JSON object a line, in the REST API's shape." xor:"form"`
 	Warnings bool   `help:"Print warnings too."`
-	Plan     bool   `help:"Of the newest plan instead of what was done."`
+	Plan     bool   `help:"Of the newest plan instead of what was done; while nothing was, that is read anyway."`
 	place
 }
 
 // Run prints the errors as they are read: there may be millions.
 func (c *importsErrors) Run(ctx context.Context, p *program) error {
 	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
-		out := c.report(p)
-		f := importer.ProblemFilter{Plan: c.Plan}
-		if c.Warnings {
-			f.Severities = ledger.ErrorsAndWarnings
-		}
-		if err := n.imports.EachProblem(ctx, ws, c.ID, f, out.Add); err != nil {
+		plan, err := n.readsPlan(ctx, p, ws, c.ID, c.Plan)
+		if err != nil {
 			return err
 		}
-		return out.Close()
+		f, what := importer.ProblemFilter{Plan: plan}, "errors"
+		if c.Warnings {
+			f.Severities, what = ledger.ErrorsAndWarnings, "errors or warnings"
+		}
+		out, found := c.report(p), false
+		err = n.imports.EachProblem(ctx, ws, c.ID, f, func(rp importer.RowProblem) error {
+			found = true
+			return out.Add(rp)
+		})
+		if err == nil && !found {
+			p.nothingFound("No row has %s.", what)
+		}
+		return errors.Join(err, out.Close())
 	})
 }
 

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/importer"
@@ -19,7 +21,7 @@ type importsChanges struct {
 	Plan       bool    `help:"What the newest plan would change, instead of what was changed."`
 	Property   string  `help:"Only rows that change this field, such as price or attributes.color." placeholder:"FIELD"`
 	Cleared    bool    `help:"Only rows in which a value goes."`
-	Outcome    string  `help:"Only rows that end so: created, updated, deleted or held." enum:",created,updated,deleted,held" default:"" placeholder:"OUTCOME"`
+	Outcome    *string `help:"Only rows that end so: created, updated, deleted or held." enum:"created,updated,deleted,held" placeholder:"OUTCOME"`
 	MinPercent float64 `help:"Only rows in which a number, or that of --property, moves by at least so much of what it was." placeholder:"N"`
 	MaxPercent float64 `help:"Only rows in which it moves by at most so much." placeholder:"N"`
 	Limit      int     `help:"How many at most; 0 for all." default:"100" placeholder:"N"`
@@ -32,18 +34,20 @@ type importsChanges struct {
 // Run shows the changes.
 func (c *importsChanges) Run(ctx context.Context, p *program) error {
 	f := importer.ChangeFilter{Plan: c.Plan, Property: c.Property, Cleared: c.Cleared, MinPercent: c.MinPercent, MaxPercent: c.MaxPercent}
-	f.Outcome, _ = catalog.ParseOutcome(c.Outcome)
+	f.Outcome, _ = catalog.ParseOutcome(word(c.Outcome))
 	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
 		if c.CSV || c.Out != "" {
-			out := c.Out
-			if out == "" {
-				out = "-"
+			if c.JSON {
+				return errOutIsCSV
 			}
-			return p.writeTo(out, func(w io.Writer) error { return n.imports.WriteChanges(ctx, ws, c.ID, f, w) })
+			return p.writeTo(cmp.Or(c.Out, "-"), func(w io.Writer) error { return n.imports.WriteChanges(ctx, ws, c.ID, f, w) })
 		}
 		return c.list(ctx, p, n, ws, f)
 	})
 }
+
+// errOutIsCSV: JSON goes to standard output alone.
+var errOutIsCSV = errors.New("--out writes CSV; leave --json, or leave --out and send standard output to the file")
 
 // errEnough ends a listing that has what it was asked for.
 var errEnough = errors.New("enough")
@@ -69,13 +73,47 @@ func (c *importsChanges) list(ctx context.Context, p *program, n *node, ws store
 			fmt.Fprintf(out, "The first %s; see more with --limit\n", number(int64(shown)))
 		}
 	}
-	return errors.Join(err, out.Flush())
+	err = errors.Join(err, out.Flush())
+	if err != nil || shown > 0 {
+		return err
+	}
+	return c.tellNone(ctx, p, n, ws)
+}
+
+// tellNone says that there is nothing to be seen, and where there may be.
+func (c *importsChanges) tellNone(ctx context.Context, p *program, n *node, ws store.Workspace) error {
+	imp, err := n.imports.Import(ctx, ws, c.ID)
+	if err != nil {
+		return err
+	}
+	if !c.Plan && imp.Tally.Rows() == 0 && imp.Plan.Rows() > 0 {
+		p.nothingFound("Nothing of the import is written; see what its plan would change with --plan.")
+		return nil
+	}
+	if c.Property == "" {
+		p.nothingFound("There are no such changes.")
+		return nil
+	}
+	sum, err := n.imports.Summary(ctx, ws, c.ID, c.Plan)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, f := range sum.Fields {
+		if f.Field == c.Property {
+			p.nothingFound("There are no such changes of %s.", plain(c.Property))
+			return nil
+		}
+		names = append(names, plain(f.Field))
+	}
+	p.nothingFound("No change is of the field %s; changed are: %s.", quotedText(c.Property), cmp.Or(strings.Join(names, ", "), "none"))
+	return nil
 }
 
 // importsCauses shows what is wrong, grouped.
 type importsCauses struct {
 	ID       string `arg:"" help:"The import's id."`
-	Plan     bool   `help:"Of the newest plan instead of what was done."`
+	Plan     bool   `help:"Of the newest plan instead of what was done; while nothing was, that is read anyway."`
 	Examples int    `help:"How many values of each cause to show." default:"3" placeholder:"N"`
 	JSON     bool   `name:"json" help:"Print a JSON array of causes in the REST API's shape."`
 	place
@@ -84,9 +122,16 @@ type importsCauses struct {
 // Run shows the causes.
 func (c *importsCauses) Run(ctx context.Context, p *program) error {
 	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
-		found, err := n.imports.Causes(ctx, ws, c.ID, c.Plan, c.Examples)
+		plan, err := n.readsPlan(ctx, p, ws, c.ID, c.Plan)
 		if err != nil {
 			return err
+		}
+		found, err := n.imports.Causes(ctx, ws, c.ID, plan, c.Examples)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			p.nothingFound("No row has errors or warnings.")
 		}
 		if c.JSON {
 			objects := make([]rest.Cause, 0, len(found))

@@ -235,6 +235,10 @@ func (c *importsFixes) Run(ctx context.Context, p *program) error {
 		if c.JSON {
 			return printJSON(p.stdout, objects)
 		}
+		if len(fixes) == 0 {
+			p.nothingFound("The import has no fixes.")
+			return nil
+		}
 		return table(p.stdout, []string{"FIX", "CODE", "COLUMN", "FROM", "TO"}, rows)
 	})
 }

@@ -19,7 +19,7 @@ import (
 type importsRows struct {
 	ID      string   `arg:"" help:"The import's id."`
 	Outcome []string `help:"Only rows that ended so: created, updated, unchanged, deleted, failed, skipped, held or unprocessed; of an undo also reverted and kept. Several go with commas." placeholder:"OUTCOME"`
-	Plan    bool     `help:"As the newest plan has them."`
+	Plan    bool     `help:"As the newest plan has them; while nothing was written, that is read anyway."`
 	Limit   int      `help:"How many a listing shows at most; 0 for all." default:"100" placeholder:"N"`
 	CSV     bool     `name:"csv" help:"Write the rows as CSV: the file's own columns and order, corrections laid over, and behind them the row's key and how it ended." xor:"form"`
 	JSON    bool     `name:"json" help:"Print one JSON object a line, in the REST API's shape." xor:"form"`
@@ -33,8 +33,17 @@ func (c *importsRows) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	f := importer.RowFilter{Outcomes: outcomes, Plan: c.Plan}
+	if c.JSON && c.Out != "" {
+		return errOutIsCSV
+	}
 	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
+		plan := c.Plan
+		if !slices.Contains(outcomes, catalog.Pending) { // which rows are not done the plan cannot say
+			if plan, err = n.readsPlan(ctx, p, ws, c.ID, c.Plan); err != nil {
+				return err
+			}
+		}
+		f := importer.RowFilter{Outcomes: outcomes, Plan: plan}
 		if c.CSV || c.Out != "" {
 			return p.writeRows(ctx, n, ws, c.ID, f, c.Out)
 		}
@@ -46,6 +55,10 @@ func (c *importsRows) Run(ctx context.Context, p *program) error {
 const rowsAtOnce = 10_000
 
 func (c *importsRows) list(ctx context.Context, p *program, n *node, ws store.Workspace, f importer.RowFilter) error {
+	tongue, err := n.rowTongue(ctx, ws, c.ID)
+	if err != nil {
+		return err
+	}
 	shown, total := 0, 1
 	for shown < total && (c.Limit == 0 || shown < c.Limit) {
 		window := store.Range{Offset: shown, Limit: rowsAtOnce}
@@ -57,7 +70,7 @@ func (c *importsRows) list(ctx context.Context, p *program, n *node, ws store.Wo
 			return err
 		}
 		for i := range entries {
-			if err := c.print(p.stdout, &entries[i]); err != nil {
+			if err := c.print(p.stdout, &entries[i], tongue); err != nil {
 				return err
 			}
 		}
@@ -66,25 +79,81 @@ func (c *importsRows) list(ctx context.Context, p *program, n *node, ws store.Wo
 			break
 		}
 	}
-	if shown < total && !c.JSON {
+	switch {
+	case total == 0:
+		p.nothingFound("There are no such rows.")
+	case shown < total && !c.JSON:
 		fmt.Fprintf(p.stdout, "%s of %s; see more with --limit\n", number(int64(shown)), number(int64(total)))
 	}
 	return nil
 }
 
-func (c *importsRows) print(w io.Writer, e *ledger.Entry) error {
+func (c *importsRows) print(w io.Writer, e *ledger.Entry, tongue rowTongue) error {
 	if c.JSON {
 		return printJSON(w, rest.RowObject(e))
 	}
-	_, err := fmt.Fprintf(w, "row %d: %s\n", e.Row, entryWords(e))
+	_, err := fmt.Fprintf(w, "row %d: %s\n", e.Row, tongue.entry(e))
 	return err
 }
 
-// entryWords is how a row ended, on one line.
-func entryWords(e *ledger.Entry) string {
-	text := outcomeWord(e.Outcome)
+// rowTongue words how rows of one import ended.
+type rowTongue struct {
+	// undo says that the import takes another one back.
+	undo bool
+	// missing is the number of the first row that is no row of the file, but an item
+	// that the file does not name; 0 for none.
+	missing int64
+}
+
+func (n *node) rowTongue(ctx context.Context, ws store.Workspace, id string) (t rowTongue, err error) {
+	imp, err := n.imports.Import(ctx, ws, id)
+	if err != nil {
+		return t, err
+	}
+	t.undo = imp.UndoOf != ""
+	if imp.Extra == 0 {
+		return t, nil
+	}
+	for _, pass := range []ledger.Pass{ledger.PassPlan, ""} {
+		batches, err := n.imports.Batches(ctx, ws, id, pass)
+		if err != nil {
+			return t, err
+		}
+		for i := range batches {
+			if first := batches[i].FirstRow; batches[i].Input == store.MissingInput && (t.missing == 0 || first < t.missing) {
+				t.missing = first
+			}
+		}
+	}
+	return t, nil
+}
+
+// notNamed says what a row is that does not stand in the file.
+const notNamed = "not named by the file"
+
+func (t rowTongue) unnamed(row int64) bool { return t.missing > 0 && row >= t.missing }
+
+// outcome is the word for how a row ended: an undo reverts and keeps, whatever that
+// does to items.
+func (t rowTongue) outcome(o catalog.Outcome) string {
+	switch {
+	case !t.undo:
+	case o == catalog.Created, o == catalog.Updated, o == catalog.Deleted:
+		return wordReverted
+	case o == catalog.Held:
+		return wordKept
+	}
+	return outcomeWord(o)
+}
+
+// entry is how a row ended, on one line.
+func (t rowTongue) entry(e *ledger.Entry) string {
+	text := t.outcome(e.Outcome)
 	if e.ItemID != "" {
 		text += " " + e.ItemID
+	}
+	if t.unnamed(e.Row) {
+		text += "; " + notNamed
 	}
 	for i := range e.Problems {
 		text += "; " + problemWords(&e.Problems[i])
@@ -101,8 +170,13 @@ func problemWords(p *catalog.Problem) string {
 	return text
 }
 
-// wordUnprocessed is the command line's word for a row without an outcome.
-const wordUnprocessed = "unprocessed"
+// Words of the command line for outcomes: of a row without one, and of an undo's
+// rows.
+const (
+	wordUnprocessed = "unprocessed"
+	wordReverted    = "reverted"
+	wordKept        = "kept"
+)
 
 func outcomeWord(o catalog.Outcome) string {
 	if o == catalog.Pending {
@@ -120,10 +194,10 @@ func outcomesOf(names []string) ([]catalog.Outcome, error) {
 		switch {
 		case name == wordUnprocessed:
 			o = catalog.Pending
-		case name == "reverted":
+		case name == wordReverted:
 			out = append(out, catalog.Created, catalog.Updated)
 			o = catalog.Deleted
-		case name == "kept":
+		case name == wordKept:
 			o = catalog.Held
 		case !ok, o == catalog.Pending:
 			return nil, fmt.Errorf("--outcome %q: write created, updated, unchanged, deleted, failed, skipped, held, unprocessed, reverted or kept", name)
@@ -144,8 +218,9 @@ func (p *program) writeRows(ctx context.Context, n *node, ws store.Workspace, id
 
 // importsFailedRows downloads the failed rows.
 type importsFailedRows struct {
-	ID  string `arg:"" help:"The import's id."`
-	Out string `short:"o" help:"File to write; - is standard output." default:"-" placeholder:"FILE"`
+	ID   string `arg:"" help:"The import's id."`
+	Plan bool   `help:"Those of the newest plan; while nothing was written, that is read anyway."`
+	Out  string `short:"o" help:"File to write; - is standard output." default:"-" placeholder:"FILE"`
 	place
 }
 
@@ -157,7 +232,19 @@ func (importsFailedRows) Help() string {
 // Run writes the rows.
 func (c *importsFailedRows) Run(ctx context.Context, p *program) error {
 	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
-		return p.writeRows(ctx, n, ws, c.ID, importer.RowFilter{Outcomes: []catalog.Outcome{catalog.Failed}}, c.Out)
+		plan, err := n.readsPlan(ctx, p, ws, c.ID, c.Plan)
+		if err != nil {
+			return err
+		}
+		f := importer.RowFilter{Outcomes: []catalog.Outcome{catalog.Failed}, Plan: plan}
+		if err := p.writeRows(ctx, n, ws, c.ID, f, c.Out); err != nil {
+			return err
+		}
+		imp, err := n.imports.Import(ctx, ws, c.ID)
+		if err == nil && (plan && imp.Plan.Failed == 0 || !plan && imp.Tally.Failed == 0) {
+			p.nothingFound("No row failed.")
+		}
+		return err
 	})
 }
 
@@ -179,7 +266,11 @@ func (c *importsRow) Run(ctx context.Context, p *program) error {
 		if c.JSON {
 			return printJSON(p.stdout, rest.RowDetailObject(&r))
 		}
-		return p.tellRow(&r)
+		tongue, err := n.rowTongue(ctx, ws, c.ID)
+		if err != nil {
+			return err
+		}
+		return p.tellRow(&r, tongue)
 	})
 }
 
@@ -191,12 +282,15 @@ func headingOf(header []string, i int) string {
 	return "#" + strconv.Itoa(i+1)
 }
 
-func (p *program) tellRow(r *importer.RowReport) error {
+func (p *program) tellRow(r *importer.RowReport, tongue rowTongue) error {
 	place := ""
 	if r.Pass != "" {
 		place = fmt.Sprintf(" (%s, batch %d)", r.Pass, r.Batch)
 	}
-	fmt.Fprintf(p.stdout, "row %d: %s%s\n", r.Row, strings.TrimSpace(outcomeWord(r.Outcome)+" "+r.ItemID), place)
+	fmt.Fprintf(p.stdout, "row %d: %s%s\n", r.Row, strings.TrimSpace(tongue.outcome(r.Outcome)+" "+r.ItemID), place)
+	if tongue.unnamed(r.Row) {
+		fmt.Fprintf(p.stdout, "  %s\n", notNamed)
+	}
 	for i := range r.Problems {
 		fmt.Fprintf(p.stdout, "  %s\n", problemWords(&r.Problems[i]))
 	}
@@ -213,7 +307,7 @@ func (p *program) tellRow(r *importer.RowReport) error {
 		if original, ok := r.Original[i]; ok {
 			was = "(in the file: " + quotedText(original) + ")"
 		}
-		rows = append(rows, []string{plain(headingOf(r.Header, i)), plain(cell), was})
+		rows = append(rows, []string{plain(headingOf(r.Header, i)), quotedText(cell), was})
 	}
 	return table(p.stdout, []string{"COLUMN", "CELL", ""}, rows)
 }

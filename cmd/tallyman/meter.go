@@ -50,7 +50,7 @@ func (m *meter) pace(v view) string {
 		return ""
 	}
 	text := fmt.Sprintf(", %s rows/s", number(int64(perSecond)))
-	if left := v.total() - v.moved(); left > 0 {
+	if left := v.goal() - v.moved(); left > 0 {
 		d := time.Duration(float64(left) / perSecond * float64(time.Second))
 		text += ", " + max(d.Round(time.Second), time.Second).String() + " left"
 	}

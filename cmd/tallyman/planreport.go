@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
-	"tallyman/internal/importer"
 )
 
 // planCauses is how many causes of errors a plan shows, planExamples how many
@@ -45,8 +43,11 @@ type planJSON struct {
 	ID          string `json:"id"`
 	Fingerprint string `json:"fingerprint"`
 	// Confirm says that apply needs --confirm: guard rails were tripped.
-	Confirm   bool  `json:"needs_confirmation"`
-	TotalRows int64 `json:"total_rows"`
+	Confirm bool `json:"needs_confirmation"`
+	// TotalRows are the rows that the plan is about. MissingRows of them are items
+	// that a full feed no longer names; of a retry they are not told apart.
+	TotalRows   int64 `json:"total_rows"`
+	MissingRows int64 `json:"missing_rows,omitempty"`
 	planCounts
 	Cleared int64           `json:"cleared_values"`
 	Fields  []fieldCount    `json:"fields"`
@@ -54,8 +55,11 @@ type planJSON struct {
 }
 
 func planObject(v view, sum summary) planJSON {
-	o := planJSON{ID: v.ID, Fingerprint: v.Fingerprint, Confirm: v.NeedsConfirmation, TotalRows: v.TotalRows,
+	o := planJSON{ID: v.ID, Fingerprint: v.Fingerprint, Confirm: v.NeedsConfirmation, TotalRows: v.goal(),
 		Cleared: sum.Cleared, Fields: sum.Fields, Import: v.object}
+	if v.Round == 0 {
+		o.MissingRows = v.MissingRows
+	}
 	if v.Plan != nil {
 		o.planCounts = *v.Plan
 	}
@@ -69,38 +73,43 @@ func planObject(v view, sum summary) planJSON {
 func (p *program) tellPlan(ctx context.Context, d desk, v view, sum summary, how reporting) error {
 	w := how.people(p)
 	fmt.Fprintf(w, "%s (%s): %s\n", v.SourceName, v.ID, v.headline())
-	printCounts(w, v.planLines(sum))
+	v.printCounts(w, &sum)
 	if len(sum.Fields) > 0 {
 		fmt.Fprintln(w, "Changed properties:")
 		printFields(w, sum.Fields)
 	}
-	shown := p.tellChanges(ctx, d, v, w, ofPlan, how.changes)
+	told := p.tellChanges(ctx, d, v, w, shown{"changes", ofPlan}, how.changes)
 	wrong := p.tellCauses(ctx, d, v, w)
 	v.tellRails(w)
 	switch {
 	case v.barred():
-		fmt.Fprintln(w, "The import is all or nothing, so none of it can be applied.")
+		fmt.Fprintln(w, allOrNothing)
 	case v.Plan != nil && v.Plan.writes() > 0:
 		fmt.Fprintf(w, "Apply exactly this: %s\n", v.applyCommand(d.see()))
 	}
-	return errors.Join(shown, wrong)
+	printLines(w, v.repairs(d.see()))
+	return errors.Join(told, wrong)
 }
 
-// planLines are the lines of a plan's tally.
-func (v *view) planLines(sum summary) []count {
+// planLines are the lines of a plan's tally; sum is nil where it was not asked for.
+func (v *view) planLines(sum *summary) []count {
 	c := v.Plan
 	if c == nil {
 		c = &planCounts{}
 	}
+	rest := count{"not planned", v.goal() - c.rows()}
 	if v.undo() {
-		return append([]count{{"total", v.plannedRows()}, {"reverted", c.writes()}, {"kept", c.Held}, {"failed", c.Failed}},
-			some(count{"as before", c.Unchanged})...)
+		return append([]count{{"total", v.goal()}, {"reverted", c.writes()}, {"kept", c.Held}, {"failed", c.Failed}},
+			some(count{"as before", c.Unchanged}, rest)...)
 	}
 	lines := []count{
-		{"total", v.plannedRows()}, {"new", c.Created}, {"changed", c.Updated}, {"unchanged", c.Unchanged},
-		{"deleted", c.Deleted}, {"failed", c.Failed}, {"warnings", c.Warnings}, {"cleared", sum.Cleared},
+		{"total", v.goal()}, {"new", c.Created}, {"changed", c.Updated}, {"unchanged", c.Unchanged},
+		{"deleted", c.Deleted}, {"failed", c.Failed}, {"warnings", c.Warnings},
 	}
-	return append(lines, some(count{"skipped", c.Skipped}, count{"held", c.Held}, count{"not planned", v.plannedRows() - c.rows()})...)
+	if sum != nil {
+		lines = append(lines, count{"cleared", sum.Cleared})
+	}
+	return append(lines, some(count{"skipped", c.Skipped}, count{"held", c.Held}, rest)...)
 }
 
 // printFields shows what happens to each property.
@@ -123,23 +132,23 @@ func printFields(w io.Writer, fields []fieldCount) {
 	}
 }
 
-// tellChanges shows the first changes of a plan.
-func (p *program) tellChanges(ctx context.Context, d desk, v view, w io.Writer, f importer.ChangeFilter, limit int) error {
+// tellChanges shows the first changes of a plan that a filter selects.
+func (p *program) tellChanges(ctx context.Context, d desk, v view, w io.Writer, s shown, limit int) error {
 	if limit <= 0 || v.Plan == nil || v.Plan.writes()+v.Plan.Held == 0 {
 		return nil
 	}
-	found, total, err := d.changes(ctx, v.ID, f, limit)
+	found, total, err := d.changes(ctx, v.ID, s.filter, limit)
 	if err != nil {
 		return fmt.Errorf("show changes: %w", err)
 	}
 	if len(found) > 0 {
-		fmt.Fprintln(w, "Changes:")
+		fmt.Fprintf(w, "%s:\n", strings.ToUpper(s.what[:1])+s.what[1:])
 	}
 	for i := range found {
 		fmt.Fprintf(w, "  row %d: %s\n", found[i].Row, found[i].words())
 	}
 	if total > len(found) {
-		fmt.Fprintf(w, "  %s of %s; see all: %s\n", number(int64(len(found))), number(int64(total)), d.see().changes(v.ID, true))
+		fmt.Fprintf(w, "  %s of %s; see all: %s\n", number(int64(len(found))), number(int64(total)), d.see().changes(v.ID, s.filter))
 	}
 	return nil
 }
@@ -212,6 +221,9 @@ func (v *view) applyCommand(s sights) string {
 	return s.command(words)
 }
 
+// allOrNothing says why a plan with errors cannot be applied.
+const allOrNothing = "The import is all or nothing, so none of it can be applied."
+
 // railChanges is how many changes are shown where rails were tripped.
 const railChanges = 10
 
@@ -225,10 +237,12 @@ func (p *program) concludeStopped(ctx context.Context, d desk, v view, how repor
 	}
 	fmt.Fprintf(w, "%s (%s): stopped before anything was written\n", v.SourceName, v.ID)
 	v.tellRails(w)
-	if err := p.tellChanges(ctx, d, v, w, v.trippedBy(), railChanges); err != nil {
-		return err
+	for _, s := range v.trippedBy() {
+		if err := p.tellChanges(ctx, d, v, w, s, railChanges); err != nil {
+			return err
+		}
 	}
-	if how.ask {
+	if how.ask && !v.barred() {
 		yes, err := p.ask(ctx, "Apply anyway?")
 		if err != nil {
 			return err
@@ -241,7 +255,12 @@ func (p *program) concludeStopped(ctx context.Context, d desk, v view, how repor
 			return p.followToEnd(ctx, d, v, how)
 		}
 	}
-	fmt.Fprintf(w, "Go on all the same: %s\n", v.applyCommand(d.see()))
+	if v.barred() {
+		fmt.Fprintln(w, allOrNothing)
+	} else {
+		fmt.Fprintf(w, "Go on all the same: %s\n", v.applyCommand(d.see()))
+	}
+	printLines(w, v.repairs(d.see()))
 	if how.json {
 		fmt.Fprintf(p.stdout, "%s\n", v.object)
 	}

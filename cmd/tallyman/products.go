@@ -124,31 +124,33 @@ func (c *editing) edit(ctx context.Context, p *program, change func(it *catalog.
 		if err != nil {
 			return err
 		}
-		return c.tell(p, n, &done)
+		return c.tell(p, n, &it, &done)
 	})
 }
 
 // editObject is an edit as --json shows it.
 type editObject struct {
 	Outcome string         `json:"outcome"`
+	ID      string         `json:"id"`
 	Import  string         `json:"import_id"`
 	Product *productObject `json:"product"`
 }
 
-func (c *editing) tell(p *program, n *node, done *importer.Edited) error {
+// tell says what became of the product, which it was before.
+func (c *editing) tell(p *program, n *node, it *catalog.Item, done *importer.Edited) error {
 	if c.JSON {
-		o := editObject{Outcome: done.Outcome.String(), Import: done.Import.ID}
+		o := editObject{Outcome: done.Outcome.String(), ID: it.ID, Import: done.Import.ID}
 		if done.Item != nil {
 			product := showProduct(done.Item)
 			o.Product = &product
 		}
 		return printJSON(p.stdout, o)
 	}
-	version := ""
+	which := ", its id was " + it.ID
 	if done.Item != nil {
-		version = fmt.Sprintf(", version %d", done.Item.Version)
+		which = fmt.Sprintf(", version %d", done.Item.Version)
 	}
-	fmt.Fprintf(p.stdout, "%s: %s%s\n", plain(c.Key), done.Outcome, version)
+	fmt.Fprintf(p.stdout, "%s: %s%s\n", plain(c.Key), done.Outcome, which)
 	if done.Outcome != catalog.Unchanged && done.Import.ID != "" {
 		fmt.Fprintf(p.stdout, "Take it back: %s\n", n.settings.commandLine("undo "+done.Import.ID))
 	}
@@ -254,7 +256,8 @@ func (c *productsHistory) Run(ctx context.Context, p *program) error {
 		if missing == nil {
 			id = it.ID
 		}
-		steps, truncated, err := n.imports.History(ctx, ws, catalog.KindProduct, id, c.Limit)
+		found := history{limit: c.Limit}
+		steps, truncated, err := n.imports.History(ctx, ws, catalog.KindProduct, id, found.asked())
 		if catalog.IsNotFound(err) || err == nil && len(steps) == 0 {
 			err = errors.Join(missing, err)
 			if missing != nil {
@@ -264,11 +267,37 @@ func (c *productsHistory) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		return c.tell(p, steps, truncated)
+		found.take(steps, truncated)
+		return c.tell(p, &found)
 	})
 }
 
-func (c *productsHistory) tell(p *program, steps []importer.HistoryStep, truncated bool) error {
+// history is as much of a product's writes as was asked for.
+type history struct {
+	limit int // 0 for no limit
+	steps []importer.HistoryStep
+	// more says that older writes are known, truncated that they are not any more.
+	more, truncated bool
+}
+
+// asked is how many writes are read: one more than are shown tells whether there
+// are more.
+func (h *history) asked() int {
+	if h.limit <= 0 {
+		return 0
+	}
+	return h.limit + 1
+}
+
+func (h *history) take(steps []importer.HistoryStep, truncated bool) {
+	h.steps, h.truncated = steps, truncated
+	if h.limit > 0 && len(steps) > h.limit {
+		h.steps, h.more, h.truncated = steps[:h.limit], true, false
+	}
+}
+
+func (c *productsHistory) tell(p *program, found *history) error {
+	steps := found.steps
 	if c.JSON {
 		objects := make([]historyObject, 0, len(steps))
 		for i := range steps {
@@ -276,7 +305,7 @@ func (c *productsHistory) tell(p *program, steps []importer.HistoryStep, truncat
 			objects = append(objects, historyObject{Import: s.Import.ID, Source: s.Import.Source, File: s.Import.SourceName, By: s.Import.CreatedBy,
 				Row: s.Row, Outcome: s.Outcome.String(), Version: s.Version, At: wholeSeconds(s.At), Fields: movesOf(s.Fields), Gone: s.Gone})
 		}
-		return printJSON(p.stdout, map[string]any{"steps": objects, "truncated": truncated})
+		return printJSON(p.stdout, map[string]any{"steps": objects, "more": found.more, "truncated": found.truncated})
 	}
 	for i := range steps {
 		s := &steps[i]
@@ -288,8 +317,11 @@ func (c *productsHistory) tell(p *program, steps []importer.HistoryStep, truncat
 			fmt.Fprintln(p.stdout, "  its values are past their retention")
 		}
 	}
-	if truncated {
-		fmt.Fprintln(p.stdout, "What was before is past its retention, or see more with --limit.")
+	switch {
+	case found.more:
+		fmt.Fprintln(p.stdout, "There is more before that; see it with --limit.")
+	case found.truncated:
+		fmt.Fprintln(p.stdout, "What was before that is past its retention.")
 	}
 	return nil
 }

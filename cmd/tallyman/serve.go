@@ -92,8 +92,8 @@ func (n *node) handler(auth rest.Authenticator) (http.Handler, error) {
 	door, err := rest.New(rest.Config{
 		Imports: n.imports, Items: n.store, Accounts: auth, Requests: n.store,
 		Rates:     server.Rates{PerMinute: cfg.RateLimit, PerDay: cfg.RateLimitDay},
-		Unlimited: door,
-		Log:       n.settings.log, Now: n.now, Version: version(),
+		Unlimited: door, MaxUploadBytes: int64(cfg.MaxUpload),
+		Log: n.settings.log, Now: n.now, Version: version(),
 	})
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"tallyman/internal/config"
+	"tallyman/internal/importer"
 	"tallyman/internal/store"
 )
 
@@ -75,17 +76,20 @@ func (s *settings) commandLine(words string) string {
 	return line
 }
 
-// sights are the command lines that show an import, its errors and its changes.
+// sights are the command lines that show an import and what is to be seen of it.
 func (s *settings) sights() sights {
 	return sights{
 		imp:    func(id string) string { return s.commandLine("imports show " + id) },
 		errors: func(id string) string { return s.commandLine("imports errors " + id) },
-		changes: func(id string, plan bool) string {
-			words := "imports changes " + id
+		changes: func(id string, f importer.ChangeFilter) string {
+			return s.commandLine("imports changes " + id + changesFlags(f))
+		},
+		kept: func(id string) string { return s.commandLine("imports rows " + id + " --outcome kept") },
+		failed: func(id string, plan bool) string {
 			if plan {
-				words += " --plan"
+				id += " --plan"
 			}
-			return s.commandLine(words)
+			return s.commandLine("imports failed-rows " + id + " --out FILE")
 		},
 		command: s.commandLine,
 	}

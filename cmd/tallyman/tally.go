@@ -25,8 +25,9 @@ func (p *program) conclude(ctx context.Context, d desk, v view, how reporting) e
 	case v.planned():
 		return p.concludePlan(ctx, d, v, how)
 	}
-	if !how.quiet {
-		p.tally(ctx, d, v, how.people(p))
+	if w := how.people(p); !how.quiet {
+		p.tally(ctx, d, v, w)
+		printLines(w, v.repairs(d.see()))
 	}
 	if how.json {
 		fmt.Fprintf(p.stdout, "%s\n", v.object)
@@ -59,11 +60,11 @@ func (r reporting) people(p *program) io.Writer {
 
 func (p *program) tally(ctx context.Context, d desk, v view, w io.Writer) {
 	fmt.Fprintf(w, "%s (%s): %s\n", v.SourceName, v.ID, v.headline())
-	printCounts(w, v.counts())
+	v.printCounts(w, nil)
 	if took := v.took(p.now()); took > 0 && v.ProcessedRows > 0 && v.timed() {
 		fmt.Fprintf(w, "  %-10s %12s\n", "time", took.Round(time.Millisecond))
-		if v.Round == 0 {
-			fmt.Fprintf(w, "  %-10s %12s rows/s\n", "rate", number(int64(float64(v.ProcessedRows)/took.Seconds())))
+		if rows := v.followedRows(); rows > 0 {
+			fmt.Fprintf(w, "  %-10s %12s rows/s\n", "rate", number(int64(float64(rows)/took.Seconds())))
 		}
 	}
 	for _, line := range v.notes() {
@@ -83,8 +84,8 @@ func (v *view) headline() string {
 	switch {
 	case v.State == "done":
 		return v.ending()
-	case v.planned():
-		return "planned; nothing of it is written yet"
+	case v.planned(), v.paused() && v.planning():
+		return v.planHeadline()
 	case v.Message != "":
 		return stateWords(v.State) + ": " + v.Message
 	}
@@ -133,22 +134,33 @@ func printCounts(w io.Writer, counts []count) {
 	}
 }
 
-// counts are the lines of a tally: the usual ones always, others only where
-// there is something to count. Those of a plan are of what would be.
-func (v *view) counts() []count {
-	if v.planned() {
-		return v.planLines(summary{})
+// printCounts prints the tally of what was done, or would be by the plan, or both
+// where a retry is planned. sum is the plan's, nil where it was not asked for.
+func (v *view) printCounts(w io.Writer, sum *summary) {
+	switch {
+	case !v.planning():
+		printCounts(w, v.counts())
+	case v.Round == 0:
+		printCounts(w, v.planLines(sum))
+	default:
+		printCounts(w, v.counts())
+		fmt.Fprintln(w, "The plan of the retry:")
+		printCounts(w, v.planLines(sum))
 	}
+}
+
+// counts are the lines of a tally: the usual ones always, others only where
+// there is something to count, and all of them in one order.
+func (v *view) counts() []count {
 	rest := count{"not done", v.total() - v.ProcessedRows}
 	if v.undo() {
 		lines := []count{{"total", v.total()}, {"reverted", v.RevertedRows}, {"kept", v.HeldRows}, {"failed", v.ErrorRows}}
 		return append(lines, some(count{"as before", v.UnchangedRows}, rest)...)
 	}
-	lines := []count{
-		{"total", v.total()}, {"created", v.CreatedRows}, {"updated", v.UpdatedRows},
-		{"unchanged", v.UnchangedRows}, {"failed", v.ErrorRows}, {"skipped", v.SkippedRows}, {"warnings", v.WarningRows},
-	}
-	return append(lines, some(count{"deleted", v.DeletedRows}, count{"held", v.HeldRows}, rest)...)
+	lines := []count{{"total", v.total()}, {"created", v.CreatedRows}, {"updated", v.UpdatedRows}, {"unchanged", v.UnchangedRows}}
+	lines = append(lines, some(count{"deleted", v.DeletedRows})...)
+	lines = append(lines, count{"failed", v.ErrorRows}, count{"skipped", v.SkippedRows}, count{"warnings", v.WarningRows})
+	return append(lines, some(count{"held", v.HeldRows}, rest)...)
 }
 
 // notes are what else is to be known of an import: what it has to do with others,
@@ -161,7 +173,8 @@ func (v *view) notes() []string {
 		}
 	}
 	add(v.undo(), "Takes back: %s", v.UndoOf)
-	add(v.UndoneBy != "", "Its undo: %s", v.UndoneBy)
+	add(v.UndoneBy != "" && !v.rolledBack(), "Its undo: %s", v.UndoneBy)
+	add(v.rolledBack(), "What was applied was taken back again: %s", v.UndoneBy)
 	add(v.DuplicateOf != "", "The same content was imported before: %s", v.DuplicateOf)
 	if v.planned() {
 		for _, t := range v.Findings {
@@ -175,6 +188,18 @@ func (v *view) notes() []string {
 // timed reports whether how long the import took says anything: one that waited
 // with its plan, or ran again later, did so for reasons of its own.
 func (v *view) timed() bool { return v.followed || v.Plan == nil && v.Round == 0 }
+
+// followedRows is how many rows were done in the time that was followed; 0 where
+// that cannot be told, as of an undo that ran some of its rows again by itself.
+func (v *view) followedRows() int64 {
+	switch {
+	case v.Round == 0:
+		return v.ProcessedRows
+	case v.undo():
+		return 0
+	}
+	return v.RoundDone
+}
 
 // took is how long the import has been at work.
 func (v *view) took(now time.Time) time.Duration {

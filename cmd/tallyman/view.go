@@ -33,6 +33,9 @@ type view struct {
 
 	SHA256            string      `json:"sha256"`
 	Round             int         `json:"round"`
+	RoundRows         int64       `json:"round_rows"`
+	RoundDone         int64       `json:"round_done"`
+	Pass              string      `json:"pass"`
 	Policy            string      `json:"policy"`
 	Fingerprint       string      `json:"fingerprint"`
 	Plan              *planCounts `json:"plan"`
@@ -68,8 +71,12 @@ type planCounts struct {
 	Warnings  int64 `json:"warnings"`
 }
 
-// rows is the number of rows that the plan accounts for so far.
+// rows is the number of rows that the plan accounts for so far; none where there
+// is no plan.
 func (c *planCounts) rows() int64 {
+	if c == nil {
+		return 0
+	}
 	return c.Created + c.Updated + c.Unchanged + c.Deleted + c.Failed + c.Skipped + c.Held
 }
 
@@ -129,6 +136,12 @@ func (v *view) wrote() bool {
 	return !v.undo() && v.State != "refused" && v.CreatedRows+v.UpdatedRows+v.DeletedRows+v.UnchangedRows > 0
 }
 
+// rolledBack reports whether what the import had applied was taken back, and not
+// only that it stopped at its plan.
+func (v *view) rolledBack() bool {
+	return v.State == "rolled_back" && v.CreatedRows+v.UpdatedRows+v.DeletedRows > 0
+}
+
 // undo reports whether the import takes another one back.
 func (v *view) undo() bool { return v.UndoOf != "" }
 
@@ -139,22 +152,6 @@ func (v *view) total() int64 { return v.TotalRows + v.MissingRows }
 // barred reports whether the plan cannot be applied because it is all or nothing
 // and rows of it fail.
 func (v *view) barred() bool { return v.Policy == "all_or_nothing" && v.Plan.failed() > 0 }
-
-// plannedRows is how many rows the plan is about: a retry plans few of all.
-func (v *view) plannedRows() int64 {
-	if v.Round > 0 && v.Plan != nil {
-		return v.Plan.rows()
-	}
-	return v.total()
-}
-
-// moved is how many rows the pass at work has done: a plan counts by itself.
-func (v *view) moved() int64 {
-	if v.Plan != nil && (v.State == "planning" || v.planned()) {
-		return v.Plan.rows()
-	}
-	return v.ProcessedRows
-}
 
 // paused reports whether the import waits for someone to resume it.
 func (v *view) paused() bool { return v.State == "paused" }

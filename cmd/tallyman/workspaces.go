@@ -115,5 +115,5 @@ func (c *workspacesCreate) Run(ctx context.Context, p *program) error {
 // wholeSeconds is a moment as JSON shows it, as in the REST API.
 func wholeSeconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
-// clock writes a moment for people.
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+// clock writes a moment for people: by the clock of the machine, with its zone.
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }

@@ -28,6 +28,9 @@ type Facts struct {
 	Heading func(field string) string
 	// ImportNo names the import that decides.
 	ImportNo int64
+	// Planning says that nothing is written: what other rows of the same undo are
+	// to give up is free.
+	Planning bool
 	// Writer words who made a write, for messages to people: "import imp_… (a.csv)".
 	// nil names the import's number alone.
 	Writer func(importNo int64) string
@@ -349,6 +352,9 @@ func (d *decider) keysFree(c *Change, after, before *Item) bool {
 			if before != nil && other.ID == before.ID {
 				continue
 			}
+			if d.f.Planning && c.Undo != nil && other.ImportNo == c.Undo.ImportNo {
+				continue // its owner is taken back as well
+			}
 			advice := fmt.Sprintf("correct the value, or identify the row by that %s's own key", c.Kind)
 			if c.Undo != nil {
 				advice = fmt.Sprintf("give that %s another %s, then undo again", c.Kind, f.Label())
@@ -427,7 +433,18 @@ func (d *decider) changeFailed(i int) bool {
 }
 
 func (d *decider) fail(c *Change, code Code, k Key, format string, args ...any) {
-	d.problem(c, Problem{Code: code, Severity: Error, Column: d.f.heading(propOf(k.Field)), Value: Shorten(k.Value), Message: fmt.Sprintf(format, args...)})
+	d.problem(c, Problem{Code: code, Severity: Error, Column: d.f.heading(propOf(k.Field)), Value: d.cellOf(c, k), Message: fmt.Sprintf(format, args...)})
+}
+
+// cellOf quotes a key as the row's own cell has it, or else in its canonical form.
+func (d *decider) cellOf(c *Change, k Key) string {
+	ident := d.row(c).Row.Ident
+	for i := range ident {
+		if ident[i].Field == k.Field {
+			return ident[i].Value
+		}
+	}
+	return Shorten(k.Value)
 }
 
 func (d *decider) problem(c *Change, p Problem) {

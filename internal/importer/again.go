@@ -59,6 +59,11 @@ func (a *rowsAgain) wants(row int64) bool {
 	return false
 }
 
+// held reports whether a row was held before.
+func (a *rowsAgain) held(row int64) bool {
+	return a != nil && a.last[row] != nil && a.last[row].Outcome == catalog.Held
+}
+
 // was returns the entry that a row's new one takes the place of. A plan takes no
 // entry's place.
 func (a *rowsAgain) was(row int64) *ledger.Was {

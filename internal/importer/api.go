@@ -53,6 +53,9 @@ type Options struct {
 	// Missing says what happens to items that the feed owns and the file does not
 	// name: "" or "leave", "deactivate", "delete".
 	Missing string `json:"missing,omitempty"`
+	// Currency of the workspace when the import began: plan, apply and retry go by
+	// the same one.
+	WorkspaceCurrency string `json:"workspace_currency,omitempty"`
 	// Force makes an undo take back what others have changed since, too.
 	Force bool `json:"force,omitempty"`
 }
@@ -91,7 +94,7 @@ func OptionsOf(imp *store.Import) (o Options) {
 // Tripped is a rail that a plan ran into.
 type Tripped struct {
 	// Rail is changed_percent, price_move_percent, cleared_or_deleted,
-	// rows_down_percent or unreadable_keys (of a full feed).
+	// rows_down_percent or, of a full feed, unreadable_keys or nothing_named.
 	Rail string `json:"rail"`
 	// Limit is what was allowed and Found what there is, in the rail's own unit.
 	Limit float64 `json:"limit"`
@@ -127,7 +130,7 @@ type ChangeFilter struct {
 	Plan bool `json:"plan,omitempty"`
 	// Outcome narrows to rows that ended so; catalog.Pending does not. Without it
 	// the diff has the rows that write, and those held.
-	Outcome catalog.Outcome `json:"-"`
+	Outcome catalog.Outcome `json:"outcome,omitempty"`
 	// Property narrows to rows in which this field changes; Cleared further to
 	// those where it goes.
 	Property string `json:"property,omitempty"`
@@ -207,7 +210,8 @@ type CorrectionReport struct {
 	Rows, Changed, Same, NoKey, Foreign, Done, Twice int64
 	// Cells is how many cells were corrected.
 	Cells int64
-	// Ignored are columns of the uploaded file that the import's has not.
+	// Ignored are columns of the uploaded file that the import's has not: at most 20
+	// of them, then how many more.
 	Ignored []string
 	// Examples name up to ten rows that were not taken, with why.
 	Examples []string
@@ -240,7 +244,8 @@ type EditRequest struct {
 	Set map[string]string
 	// Replace clears every field that Set does not name; Delete removes the item.
 	Replace, Delete bool
-	// Version is the version that the item must still have; 0 for any.
+	// Version is the version that the item must still have; 0 for any: then a
+	// Replace is decided again when others write meanwhile.
 	Version int64
 	// Door and By say whose edit it is, RequestKey which request made it.
 	Door, By   string
@@ -365,7 +370,8 @@ type API interface {
 	// Fix corrects all rows with one cause; it returns how many rows it reaches.
 	// KindConflict (nothing_to_fix) when there are none.
 	Fix(ctx context.Context, ws store.Workspace, id string, f store.Fix) (store.Fix, int64, error)
-	// Fixes lists the fixes of an import; Unfix takes one away.
+	// Fixes lists the fixes of an import; Unfix takes one away. KindConflict
+	// (fix_used) once a row was done with it.
 	Fixes(ctx context.Context, ws store.Workspace, id string) ([]store.Fix, error)
 	Unfix(ctx context.Context, ws store.Workspace, id string, no int) error
 

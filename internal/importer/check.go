@@ -76,12 +76,13 @@ func wouldChange(writes []catalog.Write) []RowChange {
 const maxLookedThrough = 5000
 
 // takenInFile finds the rows of the file that have the keys of a row that is
-// checked, and have them first.
+// checked, and have them first. It reads no further than it takes to find one for
+// each key.
 func (s *Service) takenInFile(ctx context.Context, f *rowFile, mapper source.Mapper, row int64, keys []catalog.Key) ([]duplicate, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	rows, err := s.rowsWithKeys(ctx, f, mapper, keys)
+	others, err := s.rowsWithKeys(ctx, f, mapper, keys)
 	if err != nil {
 		return nil, fmt.Errorf("look for its keys in the file: %w", err)
 	}
@@ -89,31 +90,33 @@ func (s *Service) takenInFile(ctx context.Context, f *rowFile, mapper source.Map
 	if err != nil {
 		return nil, err
 	}
+	free := slices.Clone(keys)
 	var taken []duplicate
-	for _, other := range rows {
-		if other == row {
+	rows, at := (*standingRows)(nil), -1
+	for _, other := range others {
+		if err := ctx.Err(); err != nil || len(free) == 0 {
+			return taken, err
+		}
+		if i := f.batchOf(other); i != at && other > row {
+			if rows, err = st.batch(f.batches[i].No); err != nil {
+				return nil, err
+			}
+			at = i
+		}
+		if other == row || other > row && !isDone(rows.last(other)) {
 			continue
 		}
-		of, err := s.currentKeys(ctx, f, mapper, other)
+		has, err := s.currentKeys(ctx, f, mapper, other)
 		if err != nil {
 			return nil, err
 		}
-		for _, k := range keys {
-			if !slices.Contains(of, k) || slices.ContainsFunc(taken, func(d duplicate) bool { return d.field == k.Field }) {
-				continue
+		free = slices.DeleteFunc(free, func(k catalog.Key) bool {
+			if !slices.Contains(has, k) {
+				return false
 			}
-			first := other < row
-			if !first {
-				_, last, err := st.row(other)
-				if err != nil {
-					return nil, err
-				}
-				first = isDone(last)
-			}
-			if first {
-				taken = append(taken, duplicate{row: row, first: other, field: k.Field})
-			}
-		}
+			taken = append(taken, duplicate{row: row, first: other, field: k.Field})
+			return true
+		})
 	}
 	return taken, nil
 }

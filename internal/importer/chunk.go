@@ -71,6 +71,8 @@ type rowSource interface {
 	// group appends the rows and changes of the group that follows to g. It is
 	// called after more said that there is one.
 	group(g *catalog.Group) error
+	// weight is how many bytes the groups so far have come to, about.
+	weight() int64
 	// was returns the entry that a row's new one takes the place of; nil for none.
 	was(row int64) *ledger.Was
 	Close() error
@@ -190,11 +192,10 @@ func (r *chunkReader) decode(ctx context.Context) (*chunk, error) {
 		if err != nil {
 			return nil, err
 		}
-		at := r.rows.at()
 		if c.rows == 0 {
-			begin = at.offset
+			begin = r.rows.weight()
 		}
-		if c.last, c.next = !more, at; !more || c.rows >= r.most || ops >= chunkOps || c.rows > 0 && at.offset-begin > chunkBytes {
+		if c.last, c.next = !more, r.rows.at(); !more || c.rows >= r.most || ops >= chunkOps || c.rows > 0 && r.rows.weight()-begin > chunkBytes {
 			break
 		}
 		// Each group's rows and changes stand in arrays shared by the chunk; the

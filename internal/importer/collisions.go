@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"sort"
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/importer/keyset"
@@ -29,18 +30,18 @@ func (s *Service) settleCollisions(ctx context.Context, st *started) error {
 	if err != nil {
 		return err
 	}
-	if bits.OnesCount8(matchedBy(headers)) < 2 || slices.ContainsFunc(headers, func(p ledger.Page) bool { return amends(&p) }) {
+	if bits.OnesCount8(matchedBy(headers)) < 2 {
 		return nil
 	}
 	book := ledger.NewBook(headers, s.loadPage(ctx, &st.imp))
-	later, err := s.findCollisions(ctx, st, book)
-	if err != nil {
-		return fmt.Errorf("find rows that reach one item: %w", err)
-	}
-	for _, group := range later {
+	err = s.eachCollision(ctx, st, book, func(group []collision) error {
 		if err := s.amend(ctx, st, group); err != nil {
 			return fmt.Errorf("amend plan: %w", err)
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("find rows that reach one item: %w", err)
 	}
 	return nil
 }
@@ -52,47 +53,105 @@ type collision struct {
 	first int64
 }
 
-// findCollisions lists collisions batch by batch.
-func (s *Service) findCollisions(ctx context.Context, st *started, book *ledger.Book) ([][]collision, error) {
+// collisionsAtOnce bounds how many pairs of rows are looked at together.
+const collisionsAtOnce = 20000
+
+// eachCollision finds collisions and calls fn with those of one batch at a time.
+func (s *Service) eachCollision(ctx context.Context, st *started, book *ledger.Book, fn func([]collision) error) error {
 	key := fmt.Sprintf("w%d/imports/%d/collisions-%d-%d", st.imp.WS, st.imp.No, st.batch.No, st.batch.Epoch)
+	if err := s.noteReached(ctx, key, book); err != nil {
+		return err
+	}
+	var pairs []keyset.Pair
+	flush := func() error {
+		defer func() { pairs = pairs[:0] }()
+		return confirmCollisions(book, pairs, fn)
+	}
+	err := keyset.Candidates(ctx, s.cfg.Files, []string{key}, s.cfg.ScratchDir, func(p keyset.Pair) error {
+		if pairs = append(pairs, p); len(pairs) == collisionsAtOnce {
+			return flush()
+		}
+		return nil
+	})
+	if err == nil {
+		err = flush()
+	}
+	if err != nil {
+		return err
+	}
+	return s.cfg.Files.Delete(ctx, key)
+}
+
+// noteReached writes which rows reach which items that are there.
+func (s *Service) noteReached(ctx context.Context, key string, book *ledger.Book) error {
 	w, err := keyset.NewWriter(ctx, s.cfg.Files, key)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer w.Abort()
 	err = book.EachRow(func(e ledger.Entry) error {
-		if e.ItemID == "" || e.Outcome == catalog.Created || e.Outcome == catalog.Failed {
+		if !reaches(&e) {
 			return nil
 		}
 		return w.Add(byte(catalog.KeyID), keyset.Hash(byte(catalog.KeyID), e.ItemID), e.Row, 0)
 	})
-	if err == nil {
-		err = w.Seal(ctx)
-	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var out [][]collision
-	err = keyset.Candidates(ctx, s.cfg.Files, []string{key}, s.cfg.ScratchDir, func(p keyset.Pair) error {
-		first, _, ok, err := book.Row(p.FirstRow)
-		if err != nil || !ok {
-			return err
+	return w.Seal(ctx)
+}
+
+func reaches(e *ledger.Entry) bool {
+	return e.ItemID != "" && e.Outcome != catalog.Created && e.Outcome != catalog.Failed
+}
+
+// confirmCollisions reads the rows of some pairs, in order of the later row, and
+// keeps those that really reach one item, of which one writes.
+func confirmCollisions(book *ledger.Book, pairs []keyset.Pair, fn func([]collision) error) error {
+	if len(pairs) == 0 {
+		return nil
+	}
+	rows := make(map[int64]ledger.Entry, 2*len(pairs))
+	for _, p := range pairs {
+		rows[p.Row], rows[p.FirstRow] = ledger.Entry{}, ledger.Entry{}
+	}
+	err := book.EachRow(func(e ledger.Entry) error {
+		if _, ok := rows[e.Row]; ok {
+			rows[e.Row] = e
 		}
-		later, page, ok, err := book.Row(p.Row)
-		if err != nil || !ok || later.ItemID != first.ItemID || first.Outcome == catalog.Unchanged && later.Outcome == catalog.Unchanged {
-			return err
-		}
-		if n := len(out); n == 0 || out[n-1][0].batch != page.Batch {
-			out = append(out, nil)
-		}
-		last := len(out) - 1
-		out[last] = append(out[last], collision{entry: later, batch: page.Batch, first: p.FirstRow})
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return out, s.cfg.Files.Delete(ctx, key)
+	var group []collision
+	for _, p := range pairs {
+		later, first := rows[p.Row], rows[p.FirstRow]
+		if !reaches(&later) || later.ItemID != first.ItemID || first.Outcome == catalog.Unchanged && later.Outcome == catalog.Unchanged {
+			continue
+		}
+		batch := batchOfRow(book.Pages(), p.Row)
+		if len(group) > 0 && group[0].batch != batch {
+			if err := fn(group); err != nil {
+				return err
+			}
+			group = nil
+		}
+		group = append(group, collision{entry: later, batch: batch, first: p.FirstRow})
+	}
+	if len(group) == 0 {
+		return nil
+	}
+	return fn(group)
+}
+
+// batchOfRow is the batch whose pages have a row; 0 for none.
+func batchOfRow(pages []ledger.Page, row int64) int {
+	at := sort.Search(len(pages), func(i int) bool { return pages[i].LastRow >= row })
+	if at == len(pages) {
+		return 0
+	}
+	return pages[at].Batch
 }
 
 // amend writes a page on which the later rows fail.

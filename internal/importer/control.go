@@ -48,10 +48,8 @@ func (s *Service) move(ctx context.Context, ws store.Workspace, id, verb string,
 		default:
 			return cannot(verb, &imp)
 		}
-		if stopping {
-			if err := rollsBack(ctx, tx, &imp); err != nil {
-				return err
-			}
+		if err := rollsBack(ctx, tx, &imp); err != nil {
+			return err
 		}
 		imp.State, imp.UpdatedAt = passing, s.now()
 		return tx.UpdateImport(ctx, &imp)
@@ -79,7 +77,7 @@ func (s *Service) endAsBefore(ctx context.Context, tx store.Tx, imp *store.Impor
 	return tx.UpdateImport(ctx, imp)
 }
 
-// rollsBack refuses to stop an import that takes back what another one, all or
+// rollsBack refuses to hold or stop an import that takes back what another one, all or
 // nothing, had applied.
 func rollsBack(ctx context.Context, tx store.Tx, imp *store.Import) error {
 	if imp.UndoOf == "" {
@@ -100,12 +98,8 @@ func passing(s store.State) bool { return s == store.Pausing || s == store.Termi
 // begun is not left half done because the one who asked has gone.
 func (s *Service) settle(ctx context.Context, ws store.WS, importNo int64) (store.Import, error) {
 	ctx = context.WithoutCancel(ctx)
-	before, err := s.cfg.Store.ImportNo(ctx, ws, importNo)
-	if err != nil {
-		return before, fmt.Errorf("settle import: %w", err)
-	}
 	var imp store.Import
-	err = s.cfg.Store.Write(ctx, ws, true, func(tx store.Tx) error {
+	err := s.cfg.Store.Write(ctx, ws, true, func(tx store.Tx) error {
 		var err error
 		if imp, err = tx.LockImport(ctx, importNo); err != nil {
 			return err
@@ -125,8 +119,15 @@ func (s *Service) settle(ctx context.Context, ws store.WS, importNo int64) (stor
 				return s.endAsBefore(ctx, tx, &imp, back)
 			}
 			if OptionsOf(&imp).Policy == PolicyAll {
-				imp.FaultCode, imp.FaultMessage = "terminated", "The import was terminated, and is all or nothing: what was applied was taken back."
-				return s.rollBack(ctx, tx, &imp, &before.Tally)
+				applied, err := s.applied(ctx, &imp)
+				if err != nil {
+					return err
+				}
+				imp.FaultCode, imp.FaultMessage = "terminated", "The import was terminated before anything was applied."
+				if wrote(&applied) {
+					imp.FaultMessage = "The import was terminated, and is all or nothing: what was applied was taken back."
+				}
+				return s.rollBack(ctx, tx, &imp, &applied)
 			}
 			return s.end(ctx, tx, &imp, store.Terminated)
 		}
@@ -168,7 +169,22 @@ func (s *Service) Resume(ctx context.Context, ws store.Workspace, id string) (st
 
 func cannot(verb string, imp *store.Import) error {
 	return &catalog.Fault{Kind: catalog.KindConflict, Code: "wrong_state",
-		Message: fmt.Sprintf("The import is %s; it cannot %s.", imp.State, verb)}
+		Message: fmt.Sprintf("The import is %s; it cannot %s.", imp.State, verb), Hint: wayOn(imp)}
+}
+
+// wayOn says what to do with an import in whose state something cannot be done.
+func wayOn(imp *store.Import) string {
+	switch {
+	case imp.State == store.Planned:
+		return "Apply its plan or terminate it first."
+	case imp.State == store.Paused:
+		return "Resume it and wait for its end, or terminate it first."
+	case imp.State.Working():
+		return "Wait for its end, or terminate it first."
+	case imp.State.Ended() && !imp.Sliced:
+		return "Import the file again."
+	}
+	return ""
 }
 
 // asFault words a missing import as the request error that it is.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"tallyman/internal/catalog"
@@ -96,51 +97,72 @@ func (s *Service) mayCorrect(ctx context.Context, imp *store.Import, f *rowFile,
 	return nil
 }
 
+// laying is a correction on its way to a row.
+type laying struct {
+	row   int64
+	given map[int]string
+	// fixes reach the row; they were read after at.
+	fixes []*columnFix
+	by    string
+	at    time.Time
+}
+
 // layCells lays cells over a row.
 func (s *Service) layCells(ctx context.Context, imp *store.Import, f *rowFile, row int64, given map[int]string, by string) error {
 	raw, _, err := f.record(ctx, row)
 	if err != nil {
 		return err
 	}
-	was := tabular.Record{Number: row, Cells: slices.Clone(raw.Cells)}
+	was := slices.Clone(raw.Cells)
+	l := laying{row: row, given: given, by: by, at: s.now()}
 	o, err := f.overlay(ctx, f.batchOf(row))
 	if err != nil {
 		return err
 	}
-	now := was
-	o.lay(&now)
-	c := store.Correction{Row: row, Cells: o.merge(&now, given), By: by, At: s.now()}
+	l.fixes = o.fixes(row)
 	return s.correcting(ctx, imp, func(tx store.Tx) error {
+		c, err := l.merged(ctx, tx, imp.No)
+		if err != nil {
+			return err
+		}
 		// A correction cuts off what stands beyond the header, even if it is that alone.
-		if len(was.Cells) <= len(f.header()) && o.needless(&was, c.Cells) {
+		if len(was) <= len(f.header()) && len(l.fixes) == 0 && isAs(was, c.Cells) {
 			return dropCorrection(ctx, tx, imp.No, row)
 		}
 		return tx.SaveCorrections(ctx, imp.No, []store.Correction{c})
 	})
 }
 
-// merge adds to the given cells those that the row's correction has already, as
+// merged adds to the given cells those that the row's correction has already, as
 // they stand: the correction is as of now then, and lies over all fixes so far.
-func (o *overlay) merge(now *tabular.Record, given map[int]string) map[int]string {
-	cells := maps.Clone(given)
-	for i := range o.corrected(now.Number) {
-		if _, ok := cells[i]; !ok {
-			cells[i] = cellAt(now.Cells, i)
-		}
+// Others may have corrected the row since it was looked at.
+func (l *laying) merged(ctx context.Context, tx store.Tx, importNo int64) (store.Correction, error) {
+	c := store.Correction{Row: l.row, Cells: maps.Clone(l.given), By: l.by, At: l.at}
+	was, err := tx.Correction(ctx, importNo, l.row)
+	if errors.Is(err, store.ErrNotFound) {
+		return c, nil
 	}
-	return cells
+	if was.At.After(c.At) {
+		c.At = was.At
+	}
+	for i, text := range was.Cells {
+		if _, ok := c.Cells[i]; ok {
+			continue
+		}
+		for _, f := range l.fixes {
+			if f.At.After(was.At) && slices.Contains(f.columns, i) && f.replaces(text) {
+				text = f.To
+			}
+		}
+		c.Cells[i] = text
+	}
+	return c, err
 }
 
-// needless reports whether a row with these cells is as the file has it, and
-// nothing else is laid over it.
-func (o *overlay) needless(was *tabular.Record, cells map[int]string) bool {
-	if o != nil {
-		if r := o.rows[was.Number]; r != nil && len(r.under)+len(r.over) > 0 {
-			return false
-		}
-	}
+// isAs reports whether these cells are as the file has them.
+func isAs(was []string, cells map[int]string) bool {
 	for i, text := range cells {
-		if i >= len(was.Cells) || text != was.Cells[i] {
+		if i >= len(was) || text != was[i] {
 			return false
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"tallyman/internal/catalog"
@@ -334,5 +335,59 @@ func TestACheckKnowsTheKeysOfTheFile(t *testing.T) {
 	checkOutcomes(t, s.outcomes(imp.ID), "2 created", "3 failed duplicate_sku_in_file", "4 failed duplicate_sku_in_file", "5 created", "6 failed invalid_price")
 	if _, err := s.svc.Correct(ctx, s.ws, "imp_none", 2, map[string]string{"sku": "x"}, ""); !catalog.IsNotFound(err) || errors.Is(err, store.ErrNotFound) {
 		t.Errorf("no such import: %v", err)
+	}
+}
+
+// Each of two who correct cells of one row at once finds what both of them said.
+func TestCorrectionsOfOneRowBesideEachOther(t *testing.T) {
+	s := newStack(t, nil)
+	ctx := context.Background()
+	imp := s.run("p.csv", "sku,title,price,stock\nA,One,x,1\n", importer.Options{})
+	rows := cells(t, s.failedRows(imp.ID))
+	var wg sync.WaitGroup
+	corrected := func(at int, said string) {
+		if r, err := s.svc.Row(ctx, s.ws, imp.ID, 2); err != nil || r.Cells[at] != said {
+			t.Errorf("column %d is %q after it was made %q (%v)", at, r.Cells, said, err)
+		}
+	}
+	for at, column := range map[int]string{1: "title", 3: "stock"} {
+		wg.Go(func() {
+			for i := range sized(40, 15) {
+				// The first value is that of the file.
+				said := []string{rows[1][at], fmt.Sprint(at, i)}[i%2]
+				if _, err := s.svc.Correct(ctx, s.ws, imp.ID, 2, map[string]string{column: said}, ""); err != nil {
+					t.Error(err)
+				}
+				corrected(at, said)
+			}
+		})
+	}
+	wg.Go(func() {
+		for i := range sized(40, 15) {
+			said := fmt.Sprint("x", i)
+			sent := [][]string{{"tallyman_row", "price"}, {rows[1][4], said}}
+			if _, err := s.svc.CorrectFile(ctx, s.ws, imp.ID, "x.csv", "", strings.NewReader(csvOf(t, ',', sent))); err != nil {
+				t.Error(err)
+			}
+			corrected(2, said)
+		}
+	})
+	wg.Wait()
+}
+
+// A check looks at no more rows of a key than it takes to know who has it.
+func TestACheckAmongManyRowsOfOneKey(t *testing.T) {
+	s := newStack(t, nil)
+	rows := 30_000
+	imp := s.run("p.csv", "sku,title,price\n"+strings.Repeat("A,One,x\n", rows), importer.Options{})
+	for row, want := range map[int64]catalog.Outcome{2: catalog.Created, 3: catalog.Failed, int64(rows): catalog.Failed} {
+		if check := s.correct(imp.ID, row, map[string]string{"price": "5"}); check.Outcome != want {
+			t.Errorf("row %d: %+v, want %s", row, check, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := s.svc.Correct(ctx, s.ws, imp.ID, 3, map[string]string{"price": "5"}, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("a check that nobody waits for: %v", err)
 	}
 }

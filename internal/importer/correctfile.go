@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/store"
@@ -34,7 +36,7 @@ func (s *Service) CorrectFile(ctx context.Context, ws store.Workspace, id, name,
 		return CorrectionReport{}, err
 	}
 	defer up.Close()
-	a := &attacher{svc: s, imp: &imp, file: f, up: up, by: by, at: -1}
+	a := &attacher{svc: s, imp: &imp, file: f, up: up, by: by, at: -1, keys: f.in.binding.Mapper(imp.Mode).KeyColumns()}
 	if err := a.attach(ctx); err != nil {
 		return a.report, fmt.Errorf("attach corrections: %w", err)
 	}
@@ -56,7 +58,10 @@ type attacher struct {
 	standing *standing
 	rows     *standingRows
 	at       int
-	unsaved  []store.Correction
+	entered  time.Time // before what is laid over that batch was read
+	// keys are the columns of the import that identify rows.
+	keys    []int
+	unsaved []laying
 }
 
 // columnPair is a column of the uploaded file and the one of the import's that it
@@ -69,6 +74,13 @@ type place struct{ row, offset int64 }
 // maxPlaces bounds the rows of an uploaded file. At 16 bytes each they are held in
 // memory; a spreadsheet has no more than a quarter of it.
 const maxPlaces = 4 << 20
+
+// maxStrange is how many rows are read in vain before the first that is the
+// import's.
+const maxStrange = 100_000
+
+// codeNoRowKey is the code of a file whose rows cannot be attached.
+const codeNoRowKey = "no_row_key"
 
 // savedAtOnce is how many corrections one transaction saves.
 const savedAtOnce = 1000
@@ -108,7 +120,7 @@ func (a *attacher) pairColumns() error {
 	}
 	keys := uploaded[RowColumns[0]]
 	if len(keys) == 0 {
-		return &catalog.Fault{Kind: catalog.KindInvalid, Code: "no_row_key",
+		return &catalog.Fault{Kind: catalog.KindInvalid, Code: codeNoRowKey,
 			Message: fmt.Sprintf("The file has no column %q, by which its rows find their way back; it has %s.", RowColumns[0], quoted(a.up.layout.Header)),
 			Hint:    "Download the rows, correct them, and keep that column."}
 	}
@@ -134,13 +146,37 @@ func (a *attacher) pairColumns() error {
 		}
 	}
 	slices.SortFunc(a.pairs, func(x, y columnPair) int { return cmp.Compare(x.own, y.own) })
-	for i, h := range a.up.layout.Header {
-		h = headingText(unguard(h))
-		if slices.Contains(uploaded[h], i) && !paired[i] && h != "" {
-			a.report.Ignored = append(a.report.Ignored, h)
+	a.ignore(uploaded, paired)
+	return nil
+}
+
+// maxIgnored is how many columns a report names.
+const maxIgnored = 20
+
+// ignore names the uploaded columns that have no pair, in their order.
+func (a *attacher) ignore(uploaded map[string][]int, paired map[int]bool) {
+	var left []int
+	for h, all := range uploaded {
+		if h != "" {
+			left = append(left, slices.DeleteFunc(all, func(i int) bool { return paired[i] })...)
 		}
 	}
-	return nil
+	slices.Sort(left)
+	for _, i := range left[:min(len(left), maxIgnored)] {
+		a.report.Ignored = append(a.report.Ignored, catalog.Shorten(headingText(unguard(a.up.layout.Header[i]))))
+	}
+	if more := len(left) - maxIgnored; more > 0 {
+		a.report.Ignored = append(a.report.Ignored, fmt.Sprintf("… and %s more", inThousands(more)))
+	}
+}
+
+// inThousands writes a number with its digits in groups of three.
+func inThousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }
 
 // headingText is a heading as headings are compared here: the download has them as
@@ -154,7 +190,11 @@ func (a *attacher) locate() error {
 			return nil
 		}
 		r := &a.report
-		r.Rows++
+		if r.Rows++; r.Rows > maxStrange && len(a.places) == 0 {
+			return &catalog.Fault{Kind: catalog.KindInvalid, Code: codeNoRowKey,
+				Message: fmt.Sprintf("None of the first %s rows has a row key of this import in the column %q.", inThousands(maxStrange), RowColumns[0]),
+				Hint:    "Download the rows of this import, correct them, and keep that column as it is."}
+		}
 		if rec.Problem != nil {
 			r.NoKey++
 			a.example("Line %d cannot be read: %s", rec.Line, rec.Problem.Message)
@@ -254,7 +294,7 @@ func (a *attacher) one(ctx context.Context, row int64, up *tabular.Record) error
 	default:
 		a.report.Changed++
 		a.report.Cells += int64(len(cells))
-		a.unsaved = append(a.unsaved, store.Correction{Row: row, Cells: o.merge(rec, cells), By: a.by, At: a.svc.now()})
+		a.unsaved = append(a.unsaved, laying{row: row, given: cells, fixes: o.fixes(row), by: a.by, at: a.entered})
 		if len(a.unsaved) == savedAtOnce {
 			return a.save(ctx)
 		}
@@ -288,7 +328,7 @@ func (a *attacher) enter(ctx context.Context, row int64) (*overlay, error) {
 		if a.rows, err = a.standing.batch(a.file.batches[at].No); err != nil {
 			return nil, err
 		}
-		a.at = at
+		a.at, a.entered = at, a.svc.now()
 	}
 	return a.file.overlay(ctx, at)
 }
@@ -299,9 +339,13 @@ func (a *attacher) corrected(rec, up *tabular.Record) map[int]string {
 	var cells map[int]string
 	for _, p := range a.pairs {
 		text, stands := unguard(cellAt(up.Cells, p.up)), cellAt(rec.Cells, p.own)
-		switch compareCells(text, a.sent(stands)) {
+		if text == stands {
+			continue
+		}
+		trouble := a.rows.trouble(rec.Number, a.file.header()[p.own])
+		switch a.compare(text, stands, trouble, slices.Contains(a.keys, p.own)) {
 		case differs:
-			if ungrouped(text, stands) && !a.rows.troubled(rec.Number, a.file.header()[p.own]) {
+			if trouble == noTrouble && ungrouped(text, stands) {
 				continue // nobody had a reason to
 			}
 			if cells == nil {
@@ -316,6 +360,18 @@ func (a *attacher) corrected(rec, up *tabular.Record) map[int]string {
 	return cells
 }
 
+// compare compares a cell that came back with the cell as it stands, by what is
+// wrong in its column; key says that the column identifies rows.
+func (a *attacher) compare(back, stands string, t trouble, key bool) likeness {
+	switch stands = a.sent(stands); {
+	case t == damaged, t == wrong && key:
+		return compareTexts(back, stands)
+	case t == wrong:
+		return compareWrong(back, stands)
+	}
+	return compareCells(back, stands)
+}
+
 // sent is a cell as the file that came back can show it.
 func (a *attacher) sent(cell string) string {
 	if a.up.layout.Encoding == tabular.Windows1252 {
@@ -328,7 +384,16 @@ func (a *attacher) save(ctx context.Context) error {
 	if len(a.unsaved) == 0 {
 		return nil
 	}
-	err := a.svc.correcting(ctx, a.imp, func(tx store.Tx) error { return tx.SaveCorrections(ctx, a.imp.No, a.unsaved) })
+	err := a.svc.correcting(ctx, a.imp, func(tx store.Tx) error {
+		all := make([]store.Correction, len(a.unsaved))
+		for i := range a.unsaved {
+			var err error
+			if all[i], err = a.unsaved[i].merged(ctx, tx, a.imp.No); err != nil {
+				return err
+			}
+		}
+		return tx.SaveCorrections(ctx, a.imp.No, all)
+	})
 	a.unsaved = a.unsaved[:0]
 	return err
 }

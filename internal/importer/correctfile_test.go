@@ -372,3 +372,57 @@ func TestGroupsOfDigitsGoWhereNobodyHadAReason(t *testing.T) {
 		t.Errorf("row 2 is %q after %q: %+v", got[1], before, r)
 	}
 }
+
+// In a column in which its row has a problem, what a spreadsheet might have done
+// may be the correction.
+func TestACorrectionMayLookLikeASpreadsheetsWork(t *testing.T) {
+	s := newStack(t, nil)
+	imp := s.run("p.csv", "sku,title,price,stock,ean,attributes.code\n"+
+		"007,One,5,1,,1E5\n007,Two,5,1,,1E5\nB,Three,5,1E5,,007\nC,Four,5,1,6.93E+12,007\nD,Five,10.0050,1.0,,1.0\n", importer.Options{})
+	checkOutcomes(t, s.outcomes(imp.ID), "2 created", "3 failed duplicate_sku_in_file", "4 failed excel_damaged_number", "5 failed excel_damaged_number", "6 failed price_precision")
+	rows := cells(t, s.failedRows(imp.ID))
+	rows[1][0], rows[1][5] = "7", "100000"
+	rows[2][3], rows[2][5] = "100000", "7"
+	rows[3][4], rows[3][5] = "6930000000000", "7"
+	rows[4][2], rows[4][3], rows[4][5] = "10.005", "1", "1"
+	if r := s.sendBack(imp.ID, csvOf(t, ',', rows)); r.Changed != 4 || r.Cells != 4 {
+		t.Errorf("%+v", r)
+	}
+	s.checkCells(imp.ID, 3, "7", "Two", "5", "1", "", "1E5")
+	s.checkCells(imp.ID, 4, "B", "Three", "5", "100000", "", "007")
+	s.checkCells(imp.ID, 5, "C", "Four", "5", "1", "6930000000000", "007")
+	s.checkCells(imp.ID, 6, "D", "Five", "10.005", "1.0", "", "1.0")
+}
+
+func TestAReportNamesFewOfManyColumns(t *testing.T) {
+	s := newStack(t, nil)
+	imp := s.run("p.csv", "sku,price\nA,x\n", importer.Options{})
+	rows := cells(t, s.failedRows(imp.ID))
+	for i := range 4000 {
+		name, cell := fmt.Sprintf("c%d", i), ""
+		if i == 0 {
+			name = strings.Repeat("c", 3*catalog.MaxProblemValue)
+		}
+		rows[0], rows[1] = append(rows[0], name), append(rows[1], cell)
+	}
+	got := s.sendBack(imp.ID, csvOf(t, ',', rows)).Ignored
+	if len(got) != 21 || len(got[0]) > catalog.MaxProblemValue || got[1] != "c1" || got[20] != "… and 3,980 more" {
+		t.Errorf("%d: %q", len(got), got)
+	}
+}
+
+func TestAFileOfStrangeRowsIsNotReadToItsEnd(t *testing.T) {
+	s := newStack(t, nil)
+	imp := s.run("p.csv", "sku,price\nA,x\n", importer.Options{})
+	key := cells(t, s.failedRows(imp.ID))[1][2]
+	upload := func(before int) error {
+		_, err := s.svc.CorrectFile(context.Background(), s.ws, imp.ID, "x.csv", "", strings.NewReader("tallyman_row,price\n"+strings.Repeat("none,1\n", before)+key+",2\n"))
+		return err
+	}
+	wantFault(t, upload(100_001), "no_row_key")
+	s.checkCells(imp.ID, 2, "A", "x")
+	if err := upload(99_999); err != nil {
+		t.Error(err)
+	}
+	s.checkCells(imp.ID, 2, "A", "2")
+}

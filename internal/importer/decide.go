@@ -44,8 +44,8 @@ func (s *Service) newDecider(ctx context.Context, imp *store.Import, in *input) 
 	next := s.ids.run()
 	return &decider{svc: s, imp: imp,
 		facts: &catalog.Facts{Schema: s.schema, Currency: in.ws.Currency, ImportNo: imp.No, Heading: in.heading,
-			Writer: s.writerOf(ctx, in.ws),
-			NewID:  func(catalog.Kind) string { return next() }}}
+			Writer: s.writerOf(ctx, in.ws), Planning: imp.Pass.Planning(),
+			NewID: func(catalog.Kind) string { return next() }}}
 }
 
 // planning reports whether the pass at work writes pages alone.
@@ -130,6 +130,9 @@ func (d *decider) seal(v *verdict, c *chunk) {
 	encoded := make(chan *ledger.Page, 1)
 	planning, was := d.planning(), c.was
 	go func() {
+		if d.imp.UndoOf == "" {
+			forgetUnmade(&v.decisions, planning)
+		}
 		p := d.svc.encode(&v.decisions, was)
 		if planning {
 			p.Digest = digest(&v.decisions, v.matched)
@@ -161,6 +164,31 @@ func (d *decider) seal(v *verdict, c *chunk) {
 	slices.SortFunc(v.updates, func(a, b catalog.Item) int { return int(min(max(a.Handle-b.Handle, -1), 1)) })
 	if creates := creations(writes); len(creates) > 0 {
 		v.creates = d.svc.cfg.Store.Prepare(d.imp.WS, creates)
+	}
+}
+
+// forgetUnmade takes the ids away that were given to items which are not made: in a
+// plan, and by rows that are held.
+func forgetUnmade(d *catalog.Decisions, planning bool) {
+	unmade := make(map[string]bool)
+	forget := func(writes []catalog.Write) {
+		for i := range writes {
+			if w := &writes[i]; w.Before == nil && w.After.ID != "" {
+				unmade[w.After.ID] = true
+			}
+		}
+	}
+	forget(d.Held)
+	if planning {
+		forget(d.Writes)
+	}
+	if len(unmade) == 0 {
+		return
+	}
+	for i := range d.Rows {
+		if unmade[d.Rows[i].ItemID] {
+			d.Rows[i].ItemID = ""
+		}
 	}
 }
 
@@ -496,7 +524,7 @@ func (k *known) dropKnown(owners, match *lookups) {
 // noteOwner makes the owner of a key known to the decisions by its id alone:
 // that is all they ask of an item that the change does not match.
 func (k *known) noteOwner(at lookup, key string, f store.Found) {
-	it := &catalog.Item{ID: f.ID, Kind: at.kind, Handle: f.Handle}
+	it := &catalog.Item{ID: f.ID, Kind: at.kind, Handle: f.Handle, ImportNo: f.ImportNo}
 	switch at.field {
 	case catalog.KeySKU:
 		it.SKU = key

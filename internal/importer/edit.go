@@ -2,6 +2,7 @@ package importer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/ledger"
@@ -32,6 +34,20 @@ const (
 // Edit implements API. The edit is an import like any other, its one chunk
 // decided and written in the transaction that records it.
 func (s *Service) Edit(ctx context.Context, ws store.Workspace, e EditRequest) (Edited, error) {
+	for try := 1; ; try++ {
+		done, err := s.editAsIs(ctx, ws, e)
+		fault := catalog.AsFault(err)
+		// What a replacement clears was worked out from a version that its sender
+		// need not know of.
+		moved := e.Replace && e.Version == 0 && fault != nil && fault.Code == string(catalog.CodeVersionConflict)
+		if !moved || try == maxEdits {
+			return done, err
+		}
+	}
+}
+
+// editAsIs makes the edit of the item as it is now.
+func (s *Service) editAsIs(ctx context.Context, ws store.Workspace, e EditRequest) (Edited, error) {
 	before, err := s.cfg.Store.Item(ctx, ws.WS, e.Kind, catalog.Key{Field: catalog.KeyID, Value: e.ID})
 	if errors.Is(err, store.ErrNotFound) {
 		return Edited{}, catalog.Faultf(catalog.KindNotFound, "not_found", "There is no %s %q.", e.Kind, catalog.Shorten(e.ID))
@@ -40,14 +56,13 @@ func (s *Service) Edit(ctx context.Context, ws store.Workspace, e EditRequest) (
 		return Edited{}, fmt.Errorf("read item: %w", err)
 	}
 	if e.Replace && e.Version == 0 {
-		// What is cleared was worked out from this version.
 		e.Version = before.Version
 	}
-	file, err := editFile(&before, &e)
+	table, err := newEditTable(&before, &e)
 	if err != nil {
 		return Edited{}, err
 	}
-	imp, up, err := s.newEdit(ctx, ws, &e, file)
+	imp, up, err := s.newEdit(ctx, ws, &e, table)
 	if err != nil {
 		return Edited{}, err
 	}
@@ -59,98 +74,131 @@ func (s *Service) Edit(ctx context.Context, ws store.Workspace, e EditRequest) (
 	return s.edited(ctx, ws, &imp, &e, outcome)
 }
 
-// editFile writes what is asked for as the one-row file of the source edit.
-func editFile(before *catalog.Item, e *EditRequest) ([]byte, error) {
-	header, cells := []string{columnID}, []string{e.ID}
-	add := func(column, cell string) {
-		header, cells = append(header, column), append(cells, cell)
-	}
+// editTable is what the one-row file of the source edit holds.
+type editTable struct{ header, cells []string }
+
+func (t *editTable) add(column, cell string) {
+	t.header, t.cells = append(t.header, column), append(t.cells, cell)
+}
+
+// newEditTable brings what is asked for into a row. Fields that cannot be changed are
+// a *catalog.Fault.
+func newEditTable(before *catalog.Item, e *EditRequest) (*editTable, error) {
+	var t editTable
+	t.add(columnID, e.ID)
 	if e.Version > 0 {
-		add(columnVersion, fmt.Sprint(e.Version))
+		t.add(columnVersion, fmt.Sprint(e.Version))
 	}
 	if e.Delete {
-		add(columnDelete, "true")
+		t.add(columnDelete, "true")
 	}
 	set := maps.Clone(e.Set)
+	had := make(map[string]bool)
+	before.Doc.Each(func(field, _ string) bool { had[field] = true; return true })
 	if e.Replace {
 		if set == nil {
 			set = make(map[string]string)
 		}
-		before.Doc.Each(func(field, _ string) bool {
+		for field := range had {
 			if _, given := set[field]; !given {
 				set[field] = "null"
 			}
-			return true
-		})
+		}
 	}
+	wrong := make(map[string][]string)
 	for _, field := range slices.Sorted(maps.Keys(set)) {
-		if field == columnID || strings.HasPrefix(field, "@") {
-			return nil, &catalog.Fault{Kind: catalog.KindInvalid, Code: "validation_error", Message: "The request is not valid.",
-				Fields: map[string][]string{field: {"This is no field that can be changed."}}}
+		cell, why := editCell(set[field])
+		if !had[field] {
+			why = cmp.Or(notEditable(field), why)
 		}
-		cell, err := editCell(set[field])
-		if err != nil {
-			return nil, &catalog.Fault{Kind: catalog.KindInvalid, Code: "validation_error", Message: "The request is not valid.",
-				Fields: map[string][]string{field: {err.Error()}}}
+		if why != "" {
+			wrong[catalog.Shorten(field)] = []string{why}
+			continue
 		}
-		add(field, cell)
+		t.add(field, cell)
 	}
-	return safecsv.AppendRecord(safecsv.AppendRecord(nil, header), cells), nil
+	if len(wrong) > 0 {
+		return nil, &catalog.Fault{Kind: catalog.KindInvalid, Code: "validation_error", Message: "The request is not valid.", Fields: wrong}
+	}
+	return &t, nil
 }
 
-// editCell writes a JSON token as a cell: nothing for null, a list as JSON.
-func editCell(token string) (string, error) {
+// notEditable says why a name is none that an edit may name, "" if it may. Headings
+// are names of fields exactly, or of columns of the edit's own; which fields there
+// are, the source knows.
+func notEditable(field string) string {
+	switch {
+	case field != strings.TrimFunc(field, isNameBlank):
+		return "A field's name has no blanks round it; leave them out."
+	case field == columnID || strings.HasPrefix(field, "@"):
+		return "This is no field that can be changed."
+	}
+	return ""
+}
+
+// isNameBlank reports whether r is a blank, or the byte-order mark that looks like
+// none.
+func isNameBlank(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' }
+
+// editCell writes a JSON token as a cell: nothing for null, a list as JSON; why
+// says why it cannot.
+func editCell(token string) (cell, why string) {
 	var v any
-	dec := json.NewDecoder(bytes.NewReader([]byte(token)))
+	dec := json.NewDecoder(strings.NewReader(token))
 	dec.UseNumber()
 	if err := dec.Decode(&v); err != nil {
-		return "", errors.New("The value is not valid JSON.")
+		return "", "The value is not valid JSON."
 	}
 	switch v := v.(type) {
 	case nil:
-		return "", nil
+		return "", ""
 	case string:
-		return v, nil
+		return v, ""
 	case json.Number:
-		return v.String(), nil
+		return v.String(), ""
 	case bool:
-		return fmt.Sprint(v), nil
+		return fmt.Sprint(v), ""
 	case []any:
 		if len(v) == 0 {
-			return "", nil
+			return "", ""
 		}
-		return token, nil
+		return token, ""
 	}
-	return "", errors.New("Give a text, a number, true or false, a list, or null.")
+	return "", "Give a text, a number, true or false, a list, or null."
+}
+
+// encode writes the table as CSV, and says how it is read: nothing needs to be
+// found out about a file that is written here.
+func (t *editTable) encode() ([]byte, *tabular.Layout) {
+	file := safecsv.AppendRecord(nil, t.header)
+	layout := &tabular.Layout{Format: tabular.CSV, Encoding: tabular.UTF8, Delimiter: ",", RecordEnd: "\n",
+		Header: t.header, DataOffset: int64(len(file)), DataRow: 2, DataLine: 2}
+	return safecsv.AppendRecord(file, t.cells), layout
 }
 
 // newEdit stores the file and makes the import's record.
-func (s *Service) newEdit(ctx context.Context, ws store.Workspace, e *EditRequest, file []byte) (store.Import, *Upload, error) {
-	up, _, err := s.storeUpload(ctx, ws, SourceEdit, bytes.NewReader(file))
-	if err != nil {
-		return store.Import{}, nil, err
-	}
+func (s *Service) newEdit(ctx context.Context, ws store.Workspace, e *EditRequest, t *editTable) (store.Import, *Upload, error) {
 	def, err := source.ByID(SourceEdit)
 	if err != nil {
 		return store.Import{}, nil, err
 	}
 	def.Kind = e.Kind.String()
-	layout, err := tabular.Detect(file, up.Size, SourceEdit, tabular.DetectOptions{Format: tabular.CSV, Delimiter: ",", Encoding: tabular.UTF8})
-	if err == nil {
-		_, err = def.Bind(layout.Header, s.schema, settingsOf(ws))
-	}
-	if err != nil {
-		s.Discard(context.WithoutCancel(ctx), up)
+	file, layout := t.encode()
+	if _, err := def.Bind(layout.Header, s.schema, settingsOf(ws)); err != nil {
 		return store.Import{}, nil, err
 	}
-	imp, err := s.newImport(up, Options{Door: e.Door, CreatedBy: e.By, RequestKey: e.RequestKey, Mode: catalog.Update, HasMode: true}, layout, &def)
+	up, _, err := s.storeUpload(ctx, ws, SourceEdit, bytes.NewReader(file))
+	if err != nil {
+		return store.Import{}, nil, err
+	}
+	imp, err := s.newImport(up, Options{WorkspaceCurrency: ws.Currency, Door: e.Door, CreatedBy: e.By, RequestKey: e.RequestKey, Mode: catalog.Update, HasMode: true}, layout, &def)
 	now := s.now()
 	imp.State, imp.Pass, imp.Rows, imp.Sliced, imp.Small, imp.Cut = store.Done, ledger.PassApply, 1, true, true, 1
 	imp.WS, imp.StartedAt, imp.CompletedAt = ws.WS, &now, &now
 	return imp, up, err
 }
 
-// maxEdits bounds how often an edit is decided again because others write.
+// maxEdits bounds how often an edit is made or decided again because others write.
 const maxEdits = 20
 
 // makeEdit decides and writes the edit. One that changes nothing that it may is

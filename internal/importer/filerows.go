@@ -64,6 +64,8 @@ func (r *fileRows) more() (bool, error) {
 	return true, nil
 }
 
+func (r *fileRows) weight() int64 { return r.at().offset }
+
 func (r *fileRows) at() (m mark) {
 	if r.ahead {
 		return mark{offset: r.rec.Offset, number: r.rec.Number, line: r.rec.Line}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"tallyman/internal/catalog"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
@@ -40,6 +41,10 @@ func (s *Service) finishRows(ctx context.Context, st *started) error {
 		return fmt.Errorf("the import has %d rows and accounts for %d", now.Rows+now.Extra, done)
 	}
 	err = s.endStep(ctx, st, func(tx store.Tx, imp *store.Import) error {
+		if undoesMore(imp, &now.Tally) {
+			imp.Round++
+			return s.startRound(ctx, tx, imp, planReport{Retry: &RetryOptions{Failed: true}, Failed: now.Tally.Failed})
+		}
 		if OptionsOf(imp).Policy == PolicyAll && now.Tally.Failed+now.Tally.Held > 0 {
 			imp.FaultCode, imp.FaultMessage = "rows_failed", fmt.Sprintf(
 				"%d of the rows could not be applied as planned, and the import is all or nothing: it was taken back.", now.Tally.Failed+now.Tally.Held)
@@ -51,6 +56,14 @@ func (s *Service) finishRows(ctx context.Context, st *started) error {
 		s.cfg.Log.Info("import done", "import", st.imp.ID)
 	}
 	return err
+}
+
+// undoesMore reports whether an undo runs its failed rows once more: a key that
+// the import had handed from one item to another is free only when the other one
+// is taken back. It goes on as long as that helps.
+func undoesMore(imp *store.Import, t *catalog.Tally) bool {
+	before := findingsOf(imp).Failed
+	return imp.UndoOf != "" && imp.State == store.Running && t.Failed > 0 && (before == 0 || t.Failed < before)
 }
 
 // endStep ends a finish step together with what follows from it. It refuses

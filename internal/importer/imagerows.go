@@ -25,8 +25,9 @@ type imageRows struct {
 	again   *rowsAgain
 	at_     mark
 	// rows are the groups of images of the page at hand, the last row first.
-	rows [][]ledger.Image
-	open bool
+	rows   [][]ledger.Image
+	open   bool
+	weighs int64
 }
 
 func (s *Service) openImages(ctx context.Context, st *started, again *rowsAgain) (rowSource, error) {
@@ -37,10 +38,6 @@ func (s *Service) openImages(ctx context.Context, st *started, again *rowsAgain)
 	b := &st.batch
 	r := &imageRows{ctx: ctx, of: of, load: s.loadPage(ctx, &of), decoder: ledger.NewDecoder(), end: b.Offset + b.Length,
 		force: OptionsOf(&st.imp).Force, again: again, at_: mark{offset: b.NextOffset, number: b.NextRow, line: b.NextLine}}
-	if again != nil && again.retry.Held {
-		// Kept rows run again are taken back whatever others have done.
-		r.force = true
-	}
 	if err := s.loadJSON(ctx, writtenKey(&st.imp), &r.pages); err != nil {
 		return nil, fmt.Errorf("read list of pages: %w", err)
 	}
@@ -53,6 +50,8 @@ func (r *imageRows) Close() error { return nil }
 func (r *imageRows) was(row int64) *ledger.Was { return r.again.was(row) }
 
 func (r *imageRows) at() mark { return r.at_ }
+
+func (r *imageRows) weight() int64 { return r.weighs }
 
 func (r *imageRows) more() (bool, error) {
 	for r.at_.offset < r.end {
@@ -107,19 +106,25 @@ func (r *imageRows) read() error {
 // group asks for the row's writes to be taken back, the last one first.
 func (r *imageRows) group(g *catalog.Group) error {
 	images := compose(r.rows[r.at_.line])
+	// A row that was kept, run again, is taken back whatever others have done.
+	force := r.force || r.again.held(r.at_.number)
 	g.Rows = append(g.Rows, catalog.Row{Number: r.at_.number})
 	for i := len(images) - 1; i >= 0; i-- {
 		im := &images[i]
+		r.weighs += int64(len(im.Doc))
+		for j := range im.Changes {
+			r.weighs += int64(len(im.Changes[j].Old) + len(im.Changes[j].New))
+		}
 		g.Changes = append(g.Changes, catalog.Change{Kind: im.Kind, Row: len(g.Rows) - 1,
-			Keys: []catalog.Key{{Field: catalog.KeyID, Value: im.ItemID}}, Undo: r.undo(im)})
+			Keys: []catalog.Key{{Field: catalog.KeyID, Value: im.ItemID}}, Undo: r.undo(im, force)})
 	}
 	r.at_.line++
 	return nil
 }
 
-func (r *imageRows) undo(im *ledger.Image) *catalog.Undo {
+func (r *imageRows) undo(im *ledger.Image, force bool) *catalog.Undo {
 	u := &catalog.Undo{ImportNo: r.of.No, Row: im.Row, Outcome: im.Outcome, Changes: im.Changes, Version: im.Version, Hash: im.Hash,
-		Doc: im.Doc, Live: im.Live, LiveChanged: im.LiveChanged, GTINShared: im.GTINShared, CreatedNo: im.CreatedNo, Force: r.force}
+		Doc: im.Doc, Live: im.Live, LiveChanged: im.LiveChanged, GTINShared: im.GTINShared, CreatedNo: im.CreatedNo, Force: force}
 	if im.Outcome == catalog.Deleted {
 		u.CreatedAt = time.UnixMilli(im.CreatedAt).UTC()
 	}

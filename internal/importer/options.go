@@ -1,6 +1,8 @@
 package importer
 
 import (
+	"math"
+
 	"tallyman/internal/catalog"
 	"tallyman/internal/source"
 )
@@ -62,7 +64,7 @@ func checkOptions(o *Options) error {
 	}
 	for name, v := range map[string]*float64{"max_changed_percent": o.Rails.ChangedPercent,
 		"max_price_move_percent": o.Rails.PriceMovePercent, "max_rows_down_percent": o.Rails.RowsDownPercent} {
-		if v != nil && !(*v >= 0) {
+		if v != nil && (!(*v >= 0) || math.IsInf(*v, 1)) {
 			wrong[name] = append(wrong[name], "Give a number of per cent, 0 or more.")
 		}
 	}

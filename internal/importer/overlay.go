@@ -22,11 +22,13 @@ type overlay struct {
 	rows  map[int64]*rowOverlay
 }
 
-// rowOverlay is what is laid over one row, in this order.
+// rowOverlay is what is laid over one row: the fixes that reach it, in their order,
+// and its correction.
 type rowOverlay struct {
-	under []*columnFix
+	fixes []*columnFix
 	cells map[int]string
-	over  []*columnFix
+	// at is when the correction was made; zero for none.
+	at time.Time
 }
 
 // columnFix is a fix with the indexes of the columns that it is about.
@@ -35,9 +37,9 @@ type columnFix struct {
 	columns []int
 }
 
-// overlay reads what is laid over the rows of a batch: its corrections, and the
-// fixes as they reach its rows, by the entries that book has of them (of every
-// pass, plans included). It returns nil for nothing.
+// overlay reads what is laid over the rows of a batch as they run: its corrections,
+// and the fixes as they reach its rows, by the entries that book has of them (of
+// every pass, plans included). It returns nil for nothing.
 func (s *Service) overlay(ctx context.Context, imp *store.Import, book *ledger.Book, header []string, b *store.Batch) (*overlay, error) {
 	if b.Input != store.FileInput {
 		return nil, nil
@@ -48,14 +50,14 @@ func (s *Service) overlay(ctx context.Context, imp *store.Import, book *ledger.B
 	}
 	for i := range batches {
 		if batches[i].No == b.No {
-			return s.sectionOverlay(ctx, imp, book, header, sectionOf(batches, i))
+			return s.sectionOverlay(ctx, imp, book, header, sectionOf(batches, i), asItRuns)
 		}
 	}
 	return nil, fmt.Errorf("find what corrects batch %d: the file has no such section", b.No)
 }
 
 // sectionOverlay is overlay for the rows of a section.
-func (s *Service) sectionOverlay(ctx context.Context, imp *store.Import, book *ledger.Book, header []string, sec rowSection) (*overlay, error) {
+func (s *Service) sectionOverlay(ctx context.Context, imp *store.Import, book *ledger.Book, header []string, sec rowSection, how reach) (*overlay, error) {
 	corrections, err := s.cfg.Store.Corrections(ctx, imp.WS, imp.No, sec.first, sec.last)
 	if err != nil {
 		return nil, fmt.Errorf("read corrections: %w", err)
@@ -65,35 +67,26 @@ func (s *Service) sectionOverlay(ctx context.Context, imp *store.Import, book *l
 		return nil, fmt.Errorf("read fixes: %w", err)
 	}
 	fixes := columnFixes(all, header)
-	had, err := s.reached(ctx, imp, book, sec, fixes)
+	had, err := s.reached(ctx, imp, book, sec, fixes, how)
 	if err != nil {
 		return nil, err
 	}
 	o := &overlay{width: len(header), rows: make(map[int64]*rowOverlay, len(corrections))}
-	made := make(map[int64]time.Time, len(corrections))
 	for i := range corrections {
 		c := &corrections[i]
-		made[c.Row], o.row(c.Row).cells = c.At, c.Cells
+		r := o.row(c.Row)
+		r.cells, r.at = c.Cells, c.At
 	}
 	for i, f := range fixes {
 		for row := range had[i] {
-			o.row(row).fix(f, made[row])
+			r := o.row(row)
+			r.fixes = append(r.fixes, f)
 		}
 	}
 	if len(o.rows) == 0 {
 		return nil, nil
 	}
 	return o, nil
-}
-
-// fix lays a fix over the row, or under its correction, which was made at a time
-// (zero for none). Fixes come in their order.
-func (r *rowOverlay) fix(f *columnFix, corrected time.Time) {
-	if f.At.After(corrected) {
-		r.over = append(r.over, f)
-		return
-	}
-	r.under = append(r.under, f)
 }
 
 func (o *overlay) row(number int64) *rowOverlay {
@@ -123,9 +116,9 @@ func columnFixes(fixes []store.Fix, header []string) []*columnFix {
 	return out
 }
 
-// about reports whether a problem is the one that the fix corrects.
-func (f *columnFix) about(p *catalog.Problem) bool {
-	return p.Code == f.Code && p.Column == f.Column && p.Value == f.From
+// problem is the one that the fix corrects: problems quote long cells cut short.
+func (f *columnFix) problem() problem {
+	return problem{f.Code, f.Column, catalog.Shorten(f.From)}
 }
 
 // lay changes the record's cells as the overlay says. A nil overlay changes none.
@@ -139,8 +132,10 @@ func (o *overlay) lay(rec *tabular.Record) {
 		return
 	}
 	cells := slices.Clone(rec.Cells) // the decoder's own are written again
-	for _, f := range r.under {
-		cells = f.lay(cells)
+	for _, f := range r.fixes {
+		if !f.At.After(r.at) {
+			cells = f.lay(cells)
+		}
 	}
 	if len(r.cells) > 0 && len(cells) > o.width {
 		// Whoever corrects a row has seen the cells that no column has.
@@ -149,37 +144,34 @@ func (o *overlay) lay(rec *tabular.Record) {
 	for i, text := range r.cells {
 		cells = setCell(cells, i, text)
 	}
-	for _, f := range r.over {
-		cells = f.lay(cells)
+	for _, f := range r.fixes {
+		if f.At.After(r.at) {
+			cells = f.lay(cells)
+		}
 	}
 	rec.Cells = cells
 }
 
-// corrected returns the cells of a row that are corrected by hand.
-func (o *overlay) corrected(row int64) map[int]string {
+// fixes are those that reach a row, in their order.
+func (o *overlay) fixes(row int64) []*columnFix {
 	if o == nil || o.rows[row] == nil {
 		return nil
 	}
-	return o.rows[row].cells
+	return o.rows[row].fixes
 }
 
 // lay puts the fix's value into the cells that hold what it replaces.
 func (f *columnFix) lay(cells []string) []string {
 	for _, i := range f.columns {
-		if f.holds(cells, i) {
+		if f.replaces(cellAt(cells, i)) {
 			cells = setCell(cells, i, f.To)
 		}
 	}
 	return cells
 }
 
-// holds reports whether a cell is what the fix replaces.
-func (f *columnFix) holds(cells []string, i int) bool {
-	return problemValue(cellAt(cells, i)) == f.From
-}
-
-// problemValue is a whole cell as problems quote it.
-func problemValue(cell string) string { return catalog.Shorten(strings.TrimSpace(cell)) }
+// replaces reports whether a cell is what the fix replaces.
+func (f *columnFix) replaces(cell string) bool { return strings.TrimSpace(cell) == f.From }
 
 // cellAt returns a cell, "" where the record is too short.
 func cellAt(cells []string, i int) string {

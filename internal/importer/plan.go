@@ -28,6 +28,9 @@ type planReport struct {
 	Wanted bool `json:"wanted,omitempty"`
 	// Retry says which rows the round runs, after the first round.
 	Retry *RetryOptions `json:"retry,omitempty"`
+	// Failed is how many rows had failed before a round that an undo begins by
+	// itself.
+	Failed int64 `json:"failed,omitempty"`
 	// Before is how the import had ended before the round.
 	Before *ended `json:"before,omitempty"`
 }
@@ -67,16 +70,19 @@ func (s *Service) finishPlan(ctx context.Context, st *started) error {
 	if err != nil {
 		return err
 	}
+	batches, err := s.cfg.Store.Batches(ctx, now.WS, now.No, now.Pass)
+	if err != nil {
+		return fmt.Errorf("list batches: %w", err)
+	}
+	if planned := now.Plan.Rows(); planned != rowsOf(batches) {
+		return fmt.Errorf("the plan is about %d rows and accounts for %d", rowsOf(batches), planned)
+	}
 	report := findingsOf(&now)
 	report.Stale = ""
 	if report.Tripped, err = s.tripped(ctx, &now, headers); err != nil {
 		return fmt.Errorf("look at the plan: %w", err)
 	}
 	report.Confirm = len(report.Tripped) > 0
-	batches, err := s.cfg.Store.Batches(ctx, now.WS, now.No, now.Pass)
-	if err != nil {
-		return fmt.Errorf("list batches: %w", err)
-	}
 	return s.endStep(ctx, st, func(tx store.Tx, imp *store.Import) error {
 		imp.Fingerprint = fingerprint(&now, headers)
 		if err := report.save(imp); err != nil {
@@ -91,7 +97,7 @@ func (s *Service) finishPlan(ctx context.Context, st *started) error {
 			return tx.UpdateImport(ctx, imp)
 		case OptionsOf(imp).Policy == PolicyAll && now.Plan.Failed > 0:
 			imp.FaultCode, imp.FaultMessage = "rows_failed", refusedWhole(&now.Plan)
-			return s.end(ctx, tx, imp, store.RolledBack)
+			return s.rollBack(ctx, tx, imp, &now.Tally)
 		}
 		return s.applyPlan(ctx, tx, imp, batches)
 	})
@@ -108,7 +114,7 @@ func (s *Service) applyPlan(ctx context.Context, tx store.Tx, imp *store.Import,
 	if err := tx.UpdateImport(ctx, imp); err != nil {
 		return err
 	}
-	if err := tx.InsertBatches(ctx, waiting(planned, imp.No, imp.Pass, now)); err != nil {
+	if err := tx.InsertBatches(ctx, waiting(planned, imp.No, imp.Pass, 0, now)); err != nil {
 		return fmt.Errorf("add batches: %w", err)
 	}
 	return s.kick(ctx, tx, imp)

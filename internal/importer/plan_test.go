@@ -90,7 +90,7 @@ func TestAPlanWritesNothingAndIsAppliedAsShown(t *testing.T) {
 		t.Errorf("plan of %d rows: %+v", plan.Rows, plan.Plan)
 	}
 	again := s.plan("b.csv", file, importer.Options{})
-	if again.Fingerprint != plan.Fingerprint || again.DuplicateOf != plan.ID {
+	if again.Fingerprint != plan.Fingerprint || again.DuplicateOf != "" {
 		t.Errorf("the same plan again: %s, %s; duplicate of %s", plan.Fingerprint, again.Fingerprint, again.DuplicateOf)
 	}
 	_, err := s.svc.Apply(context.Background(), s.ws, plan.ID, importer.ApplyOptions{Fingerprint: "other"})
@@ -102,6 +102,9 @@ func TestAPlanWritesNothingAndIsAppliedAsShown(t *testing.T) {
 	s.checkTally(done)
 	_, err = s.svc.Apply(context.Background(), s.ws, plan.ID, importer.ApplyOptions{Fingerprint: plan.Fingerprint})
 	wantFault(t, err, "wrong_state")
+	if third := s.plan("b.csv", file, importer.Options{}); third.DuplicateOf != plan.ID {
+		t.Errorf("after it was applied: duplicate of %q", third.DuplicateOf)
+	}
 	late := s.apply(again)
 	if late.Tally.Held != 3001 || late.Tally.Failed != 2 || late.Tally.Created+late.Tally.Updated != 0 {
 		t.Errorf("a plan applied by another first: %+v", late.Tally)

@@ -30,7 +30,7 @@ func (s *Service) tripped(ctx context.Context, imp *store.Import, pages []ledger
 			return nil, err
 		}
 	}
-	if limit := opt.Rails.RowsDownPercent; limit != nil && imp.Round == 0 {
+	if limit := opt.Rails.RowsDownPercent; limit != nil && imp.Tally.Rows() == 0 {
 		last, err := s.lastOfFeed(ctx, imp)
 		if err != nil {
 			return nil, err
@@ -74,7 +74,11 @@ func (r *rails) cleared(limit int64) {
 	if found <= limit {
 		return
 	}
-	r.trip(Tripped{Rail: "cleared_or_deleted", Limit: float64(limit), Found: float64(found), Changes: &ChangeFilter{Plan: true, Cleared: true},
+	show := &ChangeFilter{Plan: true, Cleared: true}
+	if cleared == 0 {
+		show = &ChangeFilter{Plan: true, Outcome: catalog.Deleted}
+	}
+	r.trip(Tripped{Rail: "cleared_or_deleted", Limit: float64(limit), Found: float64(found), Changes: show,
 		Message: fmt.Sprintf("%d values are cleared and %d items deleted; together %d may.", cleared, r.imp.Plan.Deleted, limit)})
 }
 
@@ -83,6 +87,7 @@ func (r *rails) prices(load ledger.Load, limit float64) error {
 	decoder := ledger.NewDecoder()
 	var rows int64
 	var most float64
+	var farthest string
 	for i := range r.pages {
 		if !movesMoney(&r.pages[i]) {
 			continue
@@ -96,18 +101,25 @@ func (r *rails) prices(load ledger.Load, limit float64) error {
 			return err
 		}
 		for j := range images {
-			if move := moneyMove(&images[j]); move > limit {
+			if move, field := moneyMove(&images[j]); move > limit {
 				rows++
-				most = math.Max(most, move)
+				if move > most {
+					most, farthest = move, field
+				}
 			}
 		}
 	}
 	if rows == 0 {
 		return nil
 	}
-	most = math.Min(most, math.MaxInt32) // from nothing it is infinite, which JSON cannot say
-	r.trip(Tripped{Rail: "price_move_percent", Limit: limit, Found: most, Changes: &ChangeFilter{Plan: true, Property: priceField, MinPercent: math.Nextafter(limit, math.Inf(1))},
-		Message: fmt.Sprintf("%s by more than %s %%, the farthest by %s %%.", movedPrices(rows), percent(limit), percent(most))})
+	how := "by " + percent(most) + " %"
+	show := &ChangeFilter{Plan: true, Property: farthest, MinPercent: limit}
+	if math.IsInf(most, 1) {
+		// JSON cannot say so, nor can a filter select it.
+		how, most, show.MinPercent = "from nothing or to another currency", math.MaxInt32, 0
+	}
+	r.trip(Tripped{Rail: "price_move_percent", Limit: limit, Found: most, Changes: show,
+		Message: fmt.Sprintf("%s by more than %s %%, the farthest %s.", movedPrices(rows), percent(limit), how)})
 	return nil
 }
 
@@ -118,12 +130,9 @@ func movedPrices(n int64) string {
 	return fmt.Sprintf("%d prices move", n)
 }
 
-// priceField is the field whose moves a filter shows.
-const priceField = "price"
-
-// moneyFields hold the money that a rail looks at.
+// moneyField reports whether a field holds money that a rail looks at.
 func moneyField(name string) bool {
-	return name == priceField || name == "list_price" || name == "amount"
+	return name == "price" || name == "list_price" || name == "amount"
 }
 
 func movesMoney(p *ledger.Page) bool {
@@ -136,19 +145,23 @@ func movesMoney(p *ledger.Page) bool {
 }
 
 // moneyMove is how far the farthest amount of an updated item moves, in per cent.
-func moneyMove(im *ledger.Image) (most float64) {
+func moneyMove(im *ledger.Image) (most float64, field string) {
 	if im.Outcome != catalog.Updated {
-		return 0
+		return 0, ""
 	}
 	for _, c := range im.Changes {
 		if !moneyField(c.Field) {
 			continue
 		}
-		if move, ok := catalog.MovePercent(c.Old, c.New); ok {
-			most = math.Max(most, move)
+		move, ok := catalog.MovePercent(c.Old, c.New)
+		if !ok && c.Old != "" && c.New != "" {
+			move = math.Inf(1) // another currency: nobody can say how far
+		}
+		if move > most {
+			most, field = move, c.Field
 		}
 	}
-	return most
+	return most, field
 }
 
 // lastOfFeed returns the import of the same feed before this one that ran to its
@@ -189,11 +202,16 @@ func (r *rails) keys() {
 			}
 		}
 	}
+	if r.imp.Extra > 0 && rows >= r.imp.Rows-r.imp.Plan.Skipped {
+		r.trip(Tripped{Rail: "nothing_named", Found: float64(r.imp.Extra),
+			Message: fmt.Sprintf("No row of the file names an item, and so all %d items of the feed are taken for missing.", r.imp.Extra)})
+		return
+	}
 	if rows == 0 || r.imp.Extra == 0 {
 		return
 	}
 	r.trip(Tripped{Rail: "unreadable_keys", Found: float64(rows),
-		Message: fmt.Sprintf("%d rows do not say which item they are about, and %d items are taken for missing: some of those may be meant.", rows, r.imp.Extra)})
+		Message: fmt.Sprintf("Rows that do not say which item they are about: %d. Items taken for missing: %d. Some of those may be meant.", rows, r.imp.Extra)})
 }
 
 // hidesKeys reports whether a row with such a problem may name an item that

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sort"
 
+	"tallyman/internal/catalog"
 	"tallyman/internal/files"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
@@ -21,19 +22,31 @@ import (
 // that is made again takes the place of the one that showed it. So before a plan
 // goes, the rows that fixes reach are listed, and a fix reaches those on the list
 // as well.
+//
+// A row that is done was run with the fixes that there were, by the problems that
+// it had had until then. What was found or said later changes nothing of it.
+
+// reach is what rows fixes are asked for.
+type reach uint8
+
+const (
+	asItStands reach = iota // a row that is not done has all that was said of it so far
+	asItRuns                // it has what was said before the round at work began
+)
 
 // reachedKey names the list that the slice step of this number made.
 func reachedKey(imp *store.Import, cut int) string {
 	return fmt.Sprintf("w%d/imports/%d/reached-%d", imp.WS, imp.No, cut)
 }
 
-// reachedSize is the size of an entry of the list: a row and a cause, sorted by both.
+// reachedSize is the size of an entry of the list: a row and the hash of a problem,
+// sorted by both.
 const reachedSize = 16
 
-// cause is what two fixes have in common that reach the same rows.
-func (f *columnFix) cause() uint64 {
+// hash names the problem on the list.
+func (p problem) hash() uint64 {
 	h := fnv.New64a()
-	for _, part := range []string{string(f.Code), f.Column, f.From} {
+	for _, part := range []string{string(p.code), p.column, p.value} {
 		// A Hash never fails.
 		_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(part))))
 		_, _ = h.Write([]byte(part))
@@ -57,55 +70,135 @@ func sectionOf(batches []store.Batch, i int) rowSection {
 	return sec
 }
 
+// reachedRows are the rows of a section that a fix reaches; true are those that are
+// done, and were run with it.
+type reachedRows map[int64]bool
+
 // reached says, for each of the fixes, which rows of a section it reaches.
-func (s *Service) reached(ctx context.Context, imp *store.Import, book *ledger.Book, sec rowSection, fixes []*columnFix) ([]map[int64]bool, error) {
-	had := make([]map[int64]bool, len(fixes))
-	for i := range had {
-		had[i] = make(map[int64]bool)
-	}
+func (s *Service) reached(ctx context.Context, imp *store.Import, book *ledger.Book, sec rowSection, fixes []*columnFix, how reach) ([]reachedRows, error) {
+	had := make([]reachedRows, len(fixes))
 	if len(fixes) == 0 {
 		return had, nil
 	}
-	if err := s.reachedBefore(ctx, imp, sec, fixes, had); err != nil {
+	t := newTracks(fixes)
+	if err := s.reachedBefore(ctx, imp, sec, t); err != nil {
 		return nil, err
 	}
-	if !mayReach(book, sec.batch, fixes) {
-		return had, nil
+	if len(t.rows) > 0 || mayReach(book, sec.batch, fixes) {
+		if err := book.EachPass(sec.batch, t.add); err != nil {
+			return nil, err
+		}
 	}
-	err := book.EachPass(sec.batch, func(_ ledger.Pass, e ledger.Entry) error {
-		for i := range e.Problems {
-			for j, f := range fixes {
-				if f.about(&e.Problems[i]) {
-					had[j][e.Row] = true
-				}
+	for i, f := range fixes {
+		had[i] = make(reachedRows)
+		for row, since := range t.rows[f.problem()] {
+			if done, ok := t.reaches(f, row, since, imp.Round, how); ok {
+				had[i][row] = done
 			}
 		}
-		return nil
-	})
-	return had, err
+	}
+	return had, nil
+}
+
+// problem is what problems of one cause have in common.
+type problem struct {
+	code          catalog.Code
+	column, value string
+}
+
+// listed stands for the round in which a row had a problem that is on the list:
+// before the run that made it done, if one has.
+const listed = -1
+
+// tracks is what the account of a batch says that fixes ask for.
+type tracks struct {
+	// rows are those that had the problem of a fix, with the first round in which
+	// they had it.
+	rows map[problem]map[int64]int
+	// wanted says which problems are those of fixes.
+	wanted map[problem]bool
+	// done is in which round rows were done.
+	done map[int64]int
+}
+
+func newTracks(fixes []*columnFix) *tracks {
+	t := &tracks{rows: make(map[problem]map[int64]int), wanted: make(map[problem]bool, len(fixes)), done: make(map[int64]int)}
+	for _, f := range fixes {
+		t.wanted[f.problem()] = true
+	}
+	return t
+}
+
+// note says that a row had a problem in a round.
+func (t *tracks) note(p problem, row int64, round int) {
+	rows := t.rows[p]
+	if rows == nil {
+		rows = make(map[int64]int)
+		t.rows[p] = rows
+	}
+	if first, ok := rows[row]; !ok || round < first {
+		rows[row] = round
+	}
+}
+
+// add takes an entry of the account.
+func (t *tracks) add(pass ledger.Pass, e ledger.Entry) error {
+	round := pass.Round()
+	if !pass.Planning() && isDone(e.Outcome) {
+		t.done[e.Row] = round
+	}
+	for i := range e.Problems {
+		x := &e.Problems[i]
+		if p := (problem{x.Code, x.Column, x.Value}); t.wanted[p] {
+			t.note(p, e.Row, round)
+		}
+	}
+	return nil
+}
+
+// reaches reports whether a fix reaches a row that had its problem since a round;
+// done says that the row was run with it and is done. now is the round at work, or
+// the last that was.
+func (t *tracks) reaches(f *columnFix, row int64, since, now int, how reach) (done, ok bool) {
+	round, done := t.done[row]
+	switch {
+	case done:
+		return true, since < round && f.Since <= round
+	case how == asItRuns:
+		return false, since < now && f.Since <= now
+	}
+	return false, true
 }
 
 // mayReach reports whether a page of a batch counts a problem that is a fix's; a
 // batch without one need not be read.
 func mayReach(book *ledger.Book, batch int, fixes []*columnFix) bool {
+	type cause struct {
+		code   catalog.Code
+		column string
+	}
+	wanted, codes := make(map[cause]bool, len(fixes)), make(map[catalog.Code]bool, len(fixes))
+	for _, f := range fixes {
+		wanted[cause{f.Code, f.Column}], codes[f.Code] = true, true
+	}
 	pages := book.Pages()
 	for i := range pages {
 		if pages[i].Batch != batch {
 			continue
 		}
-		for _, c := range pages[i].Causes {
-			// Pages of format 1 count causes without their columns.
-			about := func(f *columnFix) bool { return f.Code == c.Code && (pages[i].Format < 2 || f.Column == c.Column) }
-			if slices.ContainsFunc(fixes, about) {
-				return true
-			}
+		// Pages of format 1 count causes without their columns.
+		about := func(c ledger.Cause) bool {
+			return wanted[cause{c.Code, c.Column}] || pages[i].Format < 2 && codes[c.Code]
+		}
+		if slices.ContainsFunc(pages[i].Causes, about) {
+			return true
 		}
 	}
 	return false
 }
 
 // reachedBefore adds the rows that stand on the list.
-func (s *Service) reachedBefore(ctx context.Context, imp *store.Import, sec rowSection, fixes []*columnFix, had []map[int64]bool) error {
+func (s *Service) reachedBefore(ctx context.Context, imp *store.Import, sec rowSection, t *tracks) error {
 	f, err := s.cfg.Files.Open(ctx, reachedKey(imp, imp.Cut))
 	if errors.Is(err, files.ErrNotFound) {
 		return nil
@@ -118,13 +211,13 @@ func (s *Service) reachedBefore(ctx context.Context, imp *store.Import, sec rowS
 	if err != nil {
 		return fmt.Errorf("read list of fixed rows: %w", err)
 	}
-	at := make(map[uint64][]int)
-	for i, f := range fixes {
-		at[f.cause()] = append(at[f.cause()], i)
+	named := make(map[uint64]problem, len(t.wanted))
+	for p := range t.wanted {
+		named[p.hash()] = p
 	}
 	for ; len(list) > 0; list = list[reachedSize:] {
-		for _, i := range at[binary.LittleEndian.Uint64(list[8:])] {
-			had[i][int64(binary.LittleEndian.Uint64(list))] = true
+		if p, ok := named[binary.LittleEndian.Uint64(list[8:])]; ok {
+			t.note(p, int64(binary.LittleEndian.Uint64(list)), listed)
 		}
 	}
 	return nil
@@ -175,13 +268,13 @@ func (s *Service) listReached(ctx context.Context, f *rowFile, cut int) error {
 	defer w.Abort()
 	out := bufio.NewWriter(w)
 	for i := range f.batches {
-		had, err := s.reached(ctx, f.imp, book, sectionOf(f.batches, i), fixes)
+		had, err := s.reached(ctx, f.imp, book, sectionOf(f.batches, i), fixes, asItStands)
 		if err != nil {
 			return err
 		}
 		for _, e := range reachedEntries(fixes, had) {
 			b := binary.LittleEndian.AppendUint64(out.AvailableBuffer(), uint64(e.row))
-			if _, err := out.Write(binary.LittleEndian.AppendUint64(b, e.cause)); err != nil {
+			if _, err := out.Write(binary.LittleEndian.AppendUint64(b, e.problem)); err != nil {
 				return fmt.Errorf("write list of fixed rows: %w", err)
 			}
 		}
@@ -197,18 +290,19 @@ func (s *Service) listReached(ctx context.Context, f *rowFile, cut int) error {
 
 // reachedEntry is an entry of the list.
 type reachedEntry struct {
-	row   int64
-	cause uint64
+	row     int64
+	problem uint64
 }
 
-func reachedEntries(fixes []*columnFix, had []map[int64]bool) []reachedEntry {
+func reachedEntries(fixes []*columnFix, had []reachedRows) []reachedEntry {
 	set := make(map[reachedEntry]bool)
 	for i, f := range fixes {
+		hash := f.problem().hash()
 		for row := range had[i] {
-			set[reachedEntry{row, f.cause()}] = true
+			set[reachedEntry{row, hash}] = true
 		}
 	}
 	return slices.SortedFunc(maps.Keys(set), func(a, b reachedEntry) int {
-		return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(a.cause, b.cause))
+		return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(a.problem, b.problem))
 	})
 }

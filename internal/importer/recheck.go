@@ -110,7 +110,7 @@ func (r *rowOverlay) touches(columns []int) bool {
 			return true
 		}
 		about := func(f *columnFix) bool { return slices.Contains(f.columns, at) }
-		return slices.ContainsFunc(r.under, about) || slices.ContainsFunc(r.over, about)
+		return slices.ContainsFunc(r.fixes, about)
 	})
 }
 

@@ -49,6 +49,10 @@ func (s *Service) retain(ctx context.Context, imp *store.Import, now time.Time) 
 	}
 	for more := true; more; {
 		err := s.cfg.Store.Write(ctx, imp.WS, false, func(tx store.Tx) error {
+			if still, err := unmoved(ctx, tx, imp); err != nil || !still {
+				more = false
+				return err
+			}
 			n, err := tx.DropBodies(ctx, imp.No, true, outcomes, retainPages)
 			more = n == retainPages
 			return err
@@ -61,7 +65,7 @@ func (s *Service) retain(ctx context.Context, imp *store.Import, now time.Time) 
 	// The mark comes last: after a crash the rest is found again.
 	return s.cfg.Store.Write(ctx, imp.WS, false, func(tx store.Tx) error {
 		fresh, err := tx.LockImport(ctx, imp.No)
-		if err != nil {
+		if err != nil || fresh.Version != imp.Version {
 			return err
 		}
 		fresh.ImagesGone, fresh.OutcomesGone = true, fresh.OutcomesGone || outcomes
@@ -69,7 +73,15 @@ func (s *Service) retain(ctx context.Context, imp *store.Import, now time.Time) 
 	})
 }
 
-// giveUpPlan ends an import whose plan nobody applied in time.
+// unmoved reports whether the import is as it was found: one that runs again since
+// needs what would be dropped.
+func unmoved(ctx context.Context, tx store.Tx, imp *store.Import) (bool, error) {
+	fresh, err := tx.LockImport(ctx, imp.No)
+	return err == nil && fresh.Version == imp.Version, err
+}
+
+// giveUpPlan ends an import whose plan nobody applied in time; imp is then as it
+// is stored.
 func (s *Service) giveUpPlan(ctx context.Context, imp *store.Import) error {
 	if imp.State != store.Planned {
 		return nil
@@ -78,6 +90,10 @@ func (s *Service) giveUpPlan(ctx context.Context, imp *store.Import) error {
 		fresh, err := tx.LockImport(ctx, imp.No)
 		if err != nil || fresh.State != store.Planned {
 			return err
+		}
+		defer func() { imp.Version = fresh.Version }()
+		if back := findingsOf(&fresh).Before; back != nil {
+			return s.endAsBefore(ctx, tx, &fresh, back)
 		}
 		fresh.FaultCode, fresh.FaultMessage = "plan_expired", "Nobody applied the plan before its retention ended; import the file again."
 		return s.end(ctx, tx, &fresh, store.Terminated)

@@ -55,11 +55,23 @@ func (s *Service) mayRetry(ctx context.Context, imp *store.Import, opt RetryOpti
 		return cannot("be retried", imp)
 	case imp.State == store.RolledBack && t.Rows() > 0:
 		return catalog.Faultf(catalog.KindConflict, "wrong_state", "The import was rolled back; import the file again.")
-	case imp.OutcomesGone:
+	case imp.OutcomesGone || imp.ImagesGone:
 		return catalog.Faultf(catalog.KindConflict, "retry_expired", "The rows of this import are past their retention; import the file again.")
 	case rows == 0:
-		return catalog.Faultf(catalog.KindConflict, "nothing_to_retry", "No row of the import is to be run again: %d failed, %d are held, %d were not processed.",
+		return catalog.Faultf(catalog.KindConflict, "nothing_to_retry", "No row of the import is to be run again. Failed: %d, held: %d, not processed: %d.",
 			t.Failed, t.Held, imp.Rows+imp.Extra-t.Rows())
+	}
+	if imp.UndoOf != "" {
+		of, err := s.cfg.Store.Import(ctx, imp.WS, imp.UndoOf)
+		if err != nil {
+			return fmt.Errorf("find import that is undone: %w", err)
+		}
+		if of.UndoneBy != imp.ID {
+			return catalog.Faultf(catalog.KindConflict, "already_undone", "Import %s takes %s back by now; retry that one.", of.UndoneBy, of.ID)
+		}
+		if of.ImagesGone {
+			return catalog.Faultf(catalog.KindConflict, "undo_expired", "What import %s had replaced is past its retention; no more of it can be undone.", of.ID)
+		}
 	}
 	undo, err := s.undoing(ctx, imp)
 	if err != nil || undo == nil {
@@ -81,6 +93,11 @@ func (s *Service) cutAgain(ctx context.Context, st *started, in *input) error {
 		return fmt.Errorf("list batches: %w", err)
 	}
 	batches := firstCut(all)
+	if removesMissing(OptionsOf(&st.imp).Missing) {
+		if batches, err = s.missingAgain(ctx, st, in, batches, all); err != nil {
+			return err
+		}
+	}
 	if st.imp.Round > 0 {
 		batches = withRowsAgain(batches, all, findingsOf(&st.imp).Retry)
 	}

@@ -193,7 +193,7 @@ func (f *rowFile) overlay(ctx context.Context, i int) (*overlay, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.over, err = f.svc.sectionOverlay(ctx, f.imp, book, f.header(), sectionOf(f.batches, i)); err != nil {
+	if f.over, err = f.svc.sectionOverlay(ctx, f.imp, book, f.header(), sectionOf(f.batches, i), asItStands); err != nil {
 		f.overOf = -1
 		return nil, err
 	}

@@ -55,6 +55,29 @@ func compareCells(back, stands string) likeness {
 	return differs
 }
 
+// compareWrong is compareCells for a cell that is wrong: there a number that is
+// written otherwise may be the correction. What a spreadsheet does to a boolean, a
+// date or a long number whether or not anybody touches it still is none.
+func compareWrong(back, stands string) likeness {
+	back, stands = bareText(back), bareText(writable(stands))
+	switch {
+	case back == stands || sameBoolean(back, stands) || sameDate(back, stands):
+		return same
+	case compareCells(back, stands) == rounded:
+		return rounded
+	}
+	return differs
+}
+
+// compareTexts is compareCells for a cell in which every sign counts: one that a
+// spreadsheet has damaged already, or by which a row is identified and cannot be.
+func compareTexts(back, stands string) likeness {
+	if bareText(back) == bareText(writable(stands)) {
+		return same
+	}
+	return differs
+}
+
 // inWindows1252 is a text as it comes back from a program that saved it so: with a
 // question mark for every character that is not to be had there.
 func inWindows1252(text string) string {

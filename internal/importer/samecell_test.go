@@ -74,6 +74,31 @@ func TestCompareCells(t *testing.T) {
 	}
 }
 
+func TestCompareWrongCells(t *testing.T) {
+	for _, c := range []struct {
+		stands, back string
+		wrong, text  likeness
+	}{
+		{"1E5", "100000", differs, differs},
+		{"007", "7", differs, differs},
+		{"1.50", "1.5", differs, differs},
+		{" a\r\nb ", "a\nb", same, same},
+		{"", "", same, same},
+		{"x", "", differs, differs},
+		{"true", "TRUE", same, differs},
+		{"2026-03-15", "15.03.2026", same, differs},
+		{"6930123456789", "6.93E+12", rounded, differs},
+		{"6.93E+12", "6930000000000", differs, differs},
+	} {
+		if got := compareWrong(c.back, c.stands); got != c.wrong {
+			t.Errorf("%q, which is wrong, came back as %q: %d, want %d", c.stands, c.back, got, c.wrong)
+		}
+		if got := compareTexts(c.back, c.stands); got != c.text {
+			t.Errorf("%q, of which every sign counts, came back as %q: %d, want %d", c.stands, c.back, got, c.text)
+		}
+	}
+}
+
 func TestUngrouped(t *testing.T) {
 	for _, c := range []struct {
 		stands, back string

@@ -164,7 +164,7 @@ func (s *Service) cut(ctx context.Context, st *started, in *input) error {
 	if err := s.findDuplicates(ctx, st, in); err != nil {
 		return err
 	}
-	missing, err := s.cutMissing(ctx, st, in, len(batches))
+	missing, err := s.cutMissing(ctx, st, in, &st.batch, len(batches))
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,11 @@ func rowsOf(batches []store.Batch) (n int64) {
 // stored with them.
 func (s *Service) commitCut(ctx context.Context, st *started, batches []store.Batch) error {
 	s.probe(StepSliceCommit)
-	err := s.cfg.Store.Write(ctx, st.imp.WS, true, func(tx store.Tx) error {
+	epoch, err := s.lastEpoch(ctx, &st.imp)
+	if err != nil {
+		return err
+	}
+	err = s.cfg.Store.Write(ctx, st.imp.WS, true, func(tx store.Tx) error {
 		if err := tx.CheckBatch(ctx, st.batch.BatchRef, st.batch.Epoch); err != nil {
 			return err
 		}
@@ -215,7 +219,7 @@ func (s *Service) commitCut(ctx context.Context, st *started, batches []store.Ba
 		if err := tx.DeletePass(ctx, imp.No, ledger.PlanOf(imp.Round)); err != nil {
 			return fmt.Errorf("remove old plan: %w", err)
 		}
-		if err := tx.InsertBatches(ctx, waiting(batches, imp.No, imp.Pass, now)); err != nil {
+		if err := tx.InsertBatches(ctx, waiting(batches, imp.No, imp.Pass, epoch+1, now)); err != nil {
 			return fmt.Errorf("add batches: %w", err)
 		}
 		return s.kick(ctx, tx, &imp)
@@ -226,13 +230,26 @@ func (s *Service) commitCut(ctx context.Context, st *started, batches []store.Ba
 	return nil
 }
 
+// lastEpoch is the highest epoch of the round's plan that is there: what takes its
+// place must not be taken for it by a job of before.
+func (s *Service) lastEpoch(ctx context.Context, imp *store.Import) (epoch int64, err error) {
+	old, err := s.cfg.Store.Batches(ctx, imp.WS, imp.No, ledger.PlanOf(imp.Round))
+	if err != nil {
+		return 0, fmt.Errorf("find old plan: %w", err)
+	}
+	for i := range old {
+		epoch = max(epoch, old[i].Epoch)
+	}
+	return epoch, nil
+}
+
 // waiting returns the sections of batches as fresh batches of a pass.
-func waiting(batches []store.Batch, importNo int64, pass ledger.Pass, now time.Time) []store.Batch {
+func waiting(batches []store.Batch, importNo int64, pass ledger.Pass, epoch int64, now time.Time) []store.Batch {
 	out := make([]store.Batch, len(batches))
 	for i := range batches {
 		b := &batches[i]
 		out[i] = store.Batch{BatchRef: store.BatchRef{ImportNo: importNo, Pass: pass, No: b.No}, State: store.BatchWaiting,
-			Input: b.Input, Offset: b.Offset, Length: b.Length, FirstRow: b.FirstRow, FirstLine: b.FirstLine, Rows: b.Rows,
+			Epoch: epoch, Input: b.Input, Offset: b.Offset, Length: b.Length, FirstRow: b.FirstRow, FirstLine: b.FirstLine, Rows: b.Rows,
 			NextOffset: b.Offset, NextRow: b.FirstRow, NextLine: b.FirstLine, Beat: &now}
 	}
 	return out

@@ -3,7 +3,6 @@ package importer
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/ledger"
@@ -21,8 +20,11 @@ type standing struct {
 
 // atRest says why rows of an import cannot be corrected at the moment, if so.
 func atRest(imp *store.Import) error {
-	if !imp.State.Ended() && imp.State != store.Planned && imp.State != store.Paused {
-		return cannot("be corrected until it rests; pause it, or wait for its end", imp)
+	// While the first run is paused, a row that failed does not run again in it. In a
+	// further run, or a plan, it might: then what was planned is not what is done.
+	paused := imp.State == store.Paused && imp.Round == 0 && applying(imp.Pass)
+	if !imp.State.Ended() && imp.State != store.Planned && !paused {
+		return cannot("be corrected until it rests; wait for its end", imp)
 	}
 	if !hasFile(imp) {
 		return &catalog.Fault{Kind: catalog.KindConflict, Code: codeNotCorrectable,
@@ -103,15 +105,41 @@ func (r *standingRows) open(row int64) bool {
 	return r.correctable(r.last(row), outcomeOf(r.plan, row))
 }
 
-// troubled reports whether a row has a problem in a column.
-func (r *standingRows) troubled(row int64, column string) bool {
+// trouble is the worst that is wrong with a row in one column.
+type trouble uint8
+
+const (
+	noTrouble trouble = iota
+	warned
+	wrong   // an error
+	damaged // an error: a spreadsheet has lost digits
+)
+
+// trouble says what is wrong with a row in a column.
+func (r *standingRows) trouble(row int64, column string) trouble {
+	worst := noTrouble
 	for _, entries := range [][]ledger.Entry{r.done, r.plan} {
 		e, ok := entryOf(entries, row)
-		if ok && slices.ContainsFunc(e.Problems, func(p catalog.Problem) bool { return p.Column == column }) {
-			return true
+		if !ok {
+			continue
+		}
+		for i := range e.Problems {
+			if p := &e.Problems[i]; p.Column == column {
+				worst = max(worst, troubleOf(p))
+			}
 		}
 	}
-	return false
+	return worst
+}
+
+func troubleOf(p *catalog.Problem) trouble {
+	switch {
+	case p.Severity == catalog.Warning:
+		return warned
+	case p.Code == catalog.CodeExcelDamagedNumber:
+		return damaged
+	}
+	return wrong
 }
 
 func outcomeOf(entries []ledger.Entry, row int64) catalog.Outcome {

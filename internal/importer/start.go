@@ -24,6 +24,7 @@ func (s *Service) Start(ctx context.Context, ws store.Workspace, up *Upload, opt
 		}
 		return store.Import{}, err
 	}
+	opt.WorkspaceCurrency = ws.Currency
 	imp, err := s.newImport(up, opt, layout, def)
 	if err != nil {
 		return store.Import{}, err
@@ -48,14 +49,15 @@ func (s *Service) Start(ctx context.Context, ws store.Workspace, up *Upload, opt
 	return imp, nil
 }
 
-// duplicateOf finds the newest import of the same content by the same source.
+// duplicateOf finds the newest import of the same content by the same source that
+// left something in the catalog.
 func (s *Service) duplicateOf(ctx context.Context, ws store.Workspace, imp *store.Import) (string, error) {
 	same, _, err := s.cfg.Store.Imports(ctx, ws.WS, store.ImportFilter{SHA256: imp.SHA256, Source: imp.Source}, store.Range{Limit: 20})
 	if err != nil {
 		return "", fmt.Errorf("look for the same file: %w", err)
 	}
 	for i := range same {
-		if same[i].State != store.Refused && same[i].FileSize == imp.FileSize {
+		if same[i].Tally.Successful() > 0 && same[i].State != store.RolledBack && same[i].FileSize == imp.FileSize {
 			return same[i].ID, nil
 		}
 	}

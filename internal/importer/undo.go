@@ -63,15 +63,34 @@ func (s *Service) mayUndo(ctx context.Context, imp *store.Import, force bool) er
 	case imp.ImagesGone || imp.CompletedAt == nil || !imp.CompletedAt.Add(s.cfg.KeepImages).After(s.now()):
 		return catalog.Faultf(catalog.KindConflict, "undo_expired", "What the import had replaced is past its retention; it cannot be undone any more.")
 	}
+	if err := s.rolledBack(ctx, imp); err != nil {
+		return err
+	}
 	undo, err := s.undoing(ctx, imp)
 	if err != nil || undo == nil || force && undo.State.Ended() && undo.UndoneBy == "" {
 		return err
 	}
 	f := catalog.Faultf(catalog.KindConflict, "already_undone", "The import is taken back by %s already.", undo.ID)
+	if undo.State == store.Planned {
+		f.Message = fmt.Sprintf("Import %s is a plan to take this one back; apply that or terminate it first.", undo.ID)
+	}
 	if undo.UndoneBy != "" {
 		f.Message += fmt.Sprintf(" That one was undone by %s: undo that to take this import back again.", undo.UndoneBy)
 	}
 	return f
+}
+
+// rolledBack refuses to undo an import that rolled another one back: all or
+// nothing, that one would come back in part.
+func (s *Service) rolledBack(ctx context.Context, imp *store.Import) error {
+	if imp.UndoOf == "" {
+		return nil
+	}
+	of, err := s.cfg.Store.Import(ctx, imp.WS, imp.UndoOf)
+	if err != nil || of.State != store.RolledBack {
+		return err
+	}
+	return catalog.Faultf(catalog.KindConflict, "wrong_state", "The import rolled %s back, which is all or nothing; import that file again instead.", of.ID)
 }
 
 // undoing returns the import that takes this one back, or did; nil where there
@@ -117,7 +136,7 @@ func (s *Service) insertUndo(ctx context.Context, tx store.Tx, of, undo *store.I
 // rollBack takes back what an import, all or nothing, had applied before it
 // stopped: by an undo of its own. tally is what was applied.
 func (s *Service) rollBack(ctx context.Context, tx store.Tx, imp *store.Import, tally *catalog.Tally) error {
-	if tally.Created+tally.Updated+tally.Deleted == 0 {
+	if !wrote(tally) {
 		return s.end(ctx, tx, imp, store.RolledBack)
 	}
 	now := s.now()
@@ -129,6 +148,18 @@ func (s *Service) rollBack(ctx context.Context, tx store.Tx, imp *store.Import, 
 	return s.insertUndo(ctx, tx, imp, &undo)
 }
 
+// applied is what an import has written. Within a transaction that has stopped its
+// batches no more can come: what they committed is seen here.
+func (s *Service) applied(ctx context.Context, imp *store.Import) (catalog.Tally, error) {
+	now, err := s.cfg.Store.ImportNo(ctx, imp.WS, imp.No)
+	if err != nil {
+		return catalog.Tally{}, fmt.Errorf("count applied rows: %w", err)
+	}
+	return now.Tally, nil
+}
+
+func wrote(t *catalog.Tally) bool { return t.Created+t.Updated+t.Deleted > 0 }
+
 // endRollBack ends the import that waits for this one to roll it back.
 func (s *Service) endRollBack(ctx context.Context, tx store.Tx, undo *store.Import) error {
 	if undo.UndoOf == "" {
@@ -138,10 +169,17 @@ func (s *Service) endRollBack(ctx context.Context, tx store.Tx, undo *store.Impo
 	if err != nil || of.State != store.RollingBack {
 		return err
 	}
-	if undo.State == store.Done {
+	tally, err := s.applied(ctx, undo)
+	if err != nil {
+		return err
+	}
+	if undo.State == store.Done && tally.Failed == 0 {
+		if tally.Held+tally.Warned > 0 {
+			of.FaultMessage += fmt.Sprintf(" What others have changed since was kept; import %s says what.", undo.ID)
+		}
 		return s.end(ctx, tx, &of, store.RolledBack)
 	}
-	of.FaultCode, of.FaultMessage = "rollback_failed", fmt.Sprintf("Import %s was to take this one back and is %s; undo the import by hand.", undo.ID, undo.State)
+	of.FaultCode, of.FaultMessage = "rollback_failed", fmt.Sprintf("Import %s was to take this one back and is %s, with %d rows failed; retry that one, or undo this one again with force.", undo.ID, undo.State, tally.Failed)
 	return s.end(ctx, tx, &of, store.FailedState)
 }
 

@@ -103,6 +103,15 @@ func (s *Service) fail(ctx context.Context, job store.Job, id int64, f *catalog.
 			return err
 		}
 		imp.FaultCode, imp.FaultMessage = f.Code, f.Error()
+		if OptionsOf(&imp).Policy == PolicyAll {
+			applied, err := s.applied(ctx, &imp)
+			if err != nil {
+				return err
+			}
+			if wrote(&applied) {
+				return s.rollBack(ctx, tx, &imp, &applied)
+			}
+		}
 		return s.end(ctx, tx, &imp, store.FailedState)
 	})
 	switch {
@@ -221,6 +230,9 @@ func (s *Service) open(ctx context.Context, imp *store.Import) (*input, error) {
 	var err error
 	if in.ws, err = s.workspace(ctx, imp.WS); err != nil {
 		return nil, err
+	}
+	if pinned := OptionsOf(imp).WorkspaceCurrency; pinned != "" {
+		in.ws.Currency = pinned
 	}
 	if in.binding, err = in.def.Bind(in.layout.Header, s.schema, settingsOf(in.ws)); err != nil {
 		return nil, err

@@ -87,12 +87,28 @@ func (e *Encoder) Encode(p *Page, entries []Entry, images []Image) {
 	e.release()
 }
 
+// sortByRow sorts by row, and keeps what belongs to one row in its order. Nearly
+// always the rows come sorted, or, from an undo, the last one first.
 func sortByRow[T any](s []T, row func(*T) int64) {
+	rising, falling := true, true
 	for i := 1; i < len(s); i++ {
-		if row(&s[i]) < row(&s[i-1]) {
-			slices.SortStableFunc(s, func(a, b T) int { return cmp.Compare(row(&a), row(&b)) })
-			return
+		a, b := row(&s[i-1]), row(&s[i])
+		rising, falling = rising && a <= b, falling && a >= b
+	}
+	switch {
+	case rising:
+	case falling:
+		slices.Reverse(s)
+		for i := 0; i < len(s); {
+			n := i + 1
+			for n < len(s) && row(&s[n]) == row(&s[i]) {
+				n++
+			}
+			slices.Reverse(s[i:n])
+			i = n
 		}
+	default:
+		slices.SortStableFunc(s, func(a, b T) int { return cmp.Compare(row(&a), row(&b)) })
 	}
 }
 

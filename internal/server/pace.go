@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -12,7 +13,8 @@ import (
 const (
 	// minProgress bytes must arrive within the stall timeout.
 	minProgress = 4 << 10
-	// A refused body is drained for so long and so far.
+	// What is left of a body at the answer is drained for so long and so far; not
+	// longer than it may stand still.
 	drainTime  = 5 * time.Second
 	drainBytes = 64 << 20
 )
@@ -49,18 +51,19 @@ func newResponse(w http.ResponseWriter, r *http.Request, stall time.Duration) *r
 // Unwrap lets http.ResponseController reach the connection.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// WriteHeader sends the header. Before a refusal it reads what the client is
-// still sending, up to a bound: a client that writes its whole upload before it
-// reads the answer would otherwise see a reset connection and no reason.
+// WriteHeader sends the header. Before it reads what the client is still
+// sending, up to a bound: a client that writes its whole upload before it reads
+// the answer would otherwise see a reset connection and no reason.
 func (w *response) WriteHeader(status int) {
 	if w.status != 0 {
 		return
 	}
-	if status >= 400 && w.body != nil {
-		w.body.drain()
-	}
 	if status >= 200 {
 		w.status = status
+		if w.body != nil {
+			w.body.drain()
+		}
+		w.letGo()
 	}
 	w.extend()
 	w.ResponseWriter.WriteHeader(status)
@@ -81,6 +84,20 @@ func (w *response) Flush() {
 	w.extend()
 	_ = w.control.Flush()
 }
+
+// letGo ends the connection with this answer where the body has not come whole.
+// The server would wait for the rest of it, before it sends the header and again
+// before it reads the next request, and has no bound of its own for that.
+func (w *response) letGo() {
+	if w.body == nil || errors.Is(w.body.err, io.EOF) {
+		return
+	}
+	w.Header().Set("Connection", "close")
+	_ = w.control.SetReadDeadline(longAgo)
+}
+
+// longAgo is a deadline that is over for whatever clock.
+var longAgo = time.Unix(1, 0)
 
 // extend gives the client the stall timeout again. Deadlines are not supported
 // by every ResponseWriter; then there is no connection to guard.
@@ -118,14 +135,19 @@ func (b *body) Read(p []byte) (int, error) {
 	b.received += int64(n)
 	b.window += n
 	b.left = time.Now()
-	if err != nil {
-		b.err = err
+	b.err = err
+	if errors.Is(err, io.EOF) {
 		// A deadline left behind would end the request while its handler works,
-		// for the server goes on reading to notice a client that leaves.
+		// for the server goes on reading to notice a client that leaves. Where there
+		// is more to come it does not, and would wait for it without a deadline.
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }
+
+// Close does nothing: the body belongs to the server, and what its handler leaves
+// is still drained.
+func (b *body) Close() error { return nil }
 
 // extend opens a new window when this one has brought enough. Time in which
 // nobody was reading does not count: the program's own slowness is not the
@@ -151,10 +173,9 @@ func (b *body) drain() {
 	if b.err != nil || b.unasked {
 		return
 	}
-	b.hardEnd = time.Now().Add(drainTime)
+	b.hardEnd = time.Now().Add(min(drainTime, b.stall))
 	if b.control.SetReadDeadline(b.hardEnd) != nil {
 		return // no deadline, no bound: leave it to the server
 	}
 	_, _ = io.CopyN(io.Discard, b, drainBytes)
-	_ = b.control.SetReadDeadline(time.Time{})
 }

@@ -87,6 +87,7 @@ func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	x := &exchange{id: requestID(r.Header.Get(RequestIDHeader), start)}
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	w := newResponse(rw, r, h.cfg.StallTimeout)
+	defer w.letGo() // also where nothing was answered, or the handler panicked
 	if w.body != nil {
 		r.Body = w.body
 	}

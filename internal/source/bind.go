@@ -183,12 +183,12 @@ func (d *Definition) chooseFields(chosen []choice, taken map[int]bool, header []
 			continue
 		}
 		if slices.Contains(header[:i], h) {
-			fields[h] = []string{fmt.Sprintf("The field %q is given twice; give it once.", h)}
+			fields[catalog.Shorten(h)] = []string{fmt.Sprintf("The field %q is given twice; give it once.", catalog.Shorten(h))}
 			continue
 		}
 		known := d.columnFor(h)
 		if f, ok := schema.Field(kind, "", h); known == nil && (!ok || f.Property.ReadOnly) {
-			fields[h] = []string{unknownField(h, "give", fieldNames(schema, kind))}
+			fields[catalog.Shorten(h)] = []string{unknownField(catalog.Shorten(h), "give", fieldNames(schema, kind))}
 			continue
 		}
 		chosen = append(chosen, choice{index: i, field: h, known: known})

@@ -10,7 +10,7 @@ const Edit = "edit"
 func edit() Definition {
 	return Definition{
 		ID: Edit, Version: 1, Name: "Edit of one item", Kind: "product",
-		Match: []string{"id"}, FieldNames: true, JSONLists: true, Blank: "clear", Decimal: "point",
+		Match: []string{"id"}, FieldNames: true, JSONLists: true, NoGuards: true, Blank: "clear", Decimal: "point",
 		Columns: []Column{
 			{Name: "id", Field: fieldID, Required: true},
 			{Name: "@version", Field: fieldVersion},

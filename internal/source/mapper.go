@@ -271,6 +271,50 @@ func (m *tableMapper) jsonList(cell string) []string {
 
 // scalar reads a single value into its canonical form.
 func (m *tableMapper) scalar(c *column, rec *tabular.Record, text string, keys *rowKeys) string {
+	cell := text
+	if losesGuard(c.field) {
+		cell = m.kept(text)
+	}
+	before := len(m.problems)
+	value := m.parse(c, rec, cell, keys)
+	if len(cell) > len(text) {
+		m.unguard(before)
+	}
+	return value
+}
+
+// kept returns a cell as a parser is to be given it that takes a text guard away:
+// where that is a part of the value, it gets a guard of its own to lose.
+func (m *tableMapper) kept(text string) string {
+	if !m.b.def.NoGuards {
+		return text
+	}
+	if _, guarded := catalog.Unguard(text); !guarded {
+		return text
+	}
+	return "'" + text
+}
+
+// losesGuard reports whether the parser of a field's cells takes a text guard away.
+func losesGuard(f *catalog.Field) bool {
+	switch f.Property.Type {
+	case catalog.GTINText, catalog.Integer, catalog.Decimal, catalog.Money, catalog.Boolean, catalog.Date, catalog.Timestamp:
+		return true
+	}
+	return f.Name == catalog.PropSKU || f.Name == propASIN
+}
+
+// unguard takes the guard of kept from the row's problems from one on.
+func (m *tableMapper) unguard(from int) {
+	ps := slices.DeleteFunc(m.problems[from:], func(p catalog.Problem) bool { return p.Code == catalog.CodeTextGuardRemoved })
+	for i := range ps {
+		ps[i].Value = strings.TrimPrefix(ps[i].Value, "'")
+	}
+	m.problems = m.problems[:from+len(ps)]
+}
+
+// parse reads a cell by the type of its field.
+func (m *tableMapper) parse(c *column, rec *tabular.Record, text string, keys *rowKeys) string {
 	p := c.field.Property
 	switch p.Type {
 	case catalog.GTINText:
@@ -304,6 +348,9 @@ func (m *tableMapper) scalar(c *column, rec *tabular.Record, text string, keys *
 	return text
 }
 
+// propASIN is the property of Amazon's numbers.
+const propASIN = "asin"
+
 // text reads a text cell; keys and ASINs have rules of their own.
 func (m *tableMapper) text(c *column, text string, keys *rowKeys) string {
 	switch c.field.Name {
@@ -311,7 +358,7 @@ func (m *tableMapper) text(c *column, text string, keys *rowKeys) string {
 		text, m.problems = catalog.ParseSKU(text, m.b.def.SKULength, m.problems)
 		keys[catalog.KeySKU] = text
 		return text
-	case "asin":
+	case propASIN:
 		text, m.problems = catalog.ParseASIN(text, m.problems)
 		return text
 	case catalog.PropSlug:
@@ -456,9 +503,9 @@ func (m *tableMapper) Keys(rec *tabular.Record, dst []catalog.Key) []catalog.Key
 		m.problems = m.problems[:0]
 		switch k.field {
 		case catalog.KeyGTIN:
-			_, text, m.problems = catalog.ParseGTIN(text, k.hint, m.b.check, m.problems)
+			_, text, m.problems = catalog.ParseGTIN(m.kept(text), k.hint, m.b.check, m.problems)
 		case catalog.KeySKU:
-			text, m.problems = catalog.ParseSKU(text, m.b.def.SKULength, m.problems)
+			text, m.problems = catalog.ParseSKU(m.kept(text), m.b.def.SKULength, m.problems)
 		}
 		if text != "" && !catalog.HasErrors(m.problems) {
 			dst = append(dst, catalog.Key{Field: k.field, Value: text})

@@ -36,6 +36,9 @@ type Definition struct {
 	// JSONLists says that the cell of a list is a JSON array of strings, whose
 	// elements may hold any separator.
 	JSONLists bool `json:"json_lists,omitempty"`
+	// NoGuards says that no cell was written by a spreadsheet: a quote or a formula
+	// that would elsewhere keep digits text is a part of the value.
+	NoGuards bool `json:"no_guards,omitempty"`
 	// Match are the key fields that identify an item, in order: id, sku, gtin,
 	// external_ref, slug. The first that a row has decides, or with Fallthrough
 	// the first that is found.

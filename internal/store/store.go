@@ -173,6 +173,9 @@ type Import struct {
 	Tally catalog.Tally
 	// Plan is the sum over the batches of this round's plan; read only.
 	Plan catalog.Tally
+	// PassRows is how many rows the pass at work is about, PassDone how many of them
+	// stand in batches that are finished; read only.
+	PassRows, PassDone int64
 	// Beat is the newest beat of its batches; read only.
 	Beat *time.Time
 }
@@ -332,8 +335,11 @@ type Fix struct {
 	Column string // heading
 	From   string // the whole cell, blanks round it aside
 	To     string
-	By     string
-	At     time.Time
+	// Since is the first round whose runs it is laid over: what a row did in an
+	// earlier one, it did without it.
+	Since int
+	By    string
+	At    time.Time
 }
 
 // Request is an HTTP request with an Idempotency-Key, and its answer once there
@@ -553,6 +559,9 @@ type Tx interface {
 	// have them, and returns from how many. A plan's pages lose both at once.
 	DropBodies(ctx context.Context, importNo int64, images, outcomes bool, limit int) (int, error)
 
+	// Correction reads the correction of one row; ErrNotFound. Until the transaction
+	// ends nobody else changes it.
+	Correction(ctx context.Context, importNo, row int64) (Correction, error)
 	// SaveCorrections stores corrections; cells of a row that has some already
 	// are added to them. A cell given twice has its later value.
 	SaveCorrections(ctx context.Context, importNo int64, cs []Correction) error

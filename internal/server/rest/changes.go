@@ -168,6 +168,21 @@ type ChangesQuery struct {
 	MaxPercent float64 `query:"max_percent" minimum:"0" doc:"The same, by so much at most"`
 }
 
+// Resolve implements huma.Resolver: a bound must be one, which the schema cannot
+// say of what Go reads as a number.
+func (q *ChangesQuery) Resolve(huma.Context) []error {
+	var wrong []error
+	for _, bound := range []struct {
+		name  string
+		value float64
+	}{{"min_percent", q.MinPercent}, {"max_percent", q.MaxPercent}} {
+		if math.IsNaN(bound.value) || math.IsInf(bound.value, 0) {
+			wrong = append(wrong, &huma.ErrorDetail{Location: "query." + bound.name, Message: "Give a number of per cent, 0 or more."})
+		}
+	}
+	return wrong
+}
+
 func (q *ChangesQuery) filter() importer.ChangeFilter {
 	f := importer.ChangeFilter{Plan: q.Plan, Property: q.Property, Cleared: q.Cleared, MinPercent: q.MinPercent, MaxPercent: q.MaxPercent}
 	f.Outcome, _ = catalog.ParseOutcome(q.Outcome)

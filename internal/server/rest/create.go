@@ -71,34 +71,25 @@ func (d *door) createImport(w http.ResponseWriter, r *http.Request) {
 }
 
 // takeImport reads the upload and starts it.
-func (d *door) takeImport(r *http.Request, p account.Principal) (store.Import, error) {
-	ctx := r.Context()
-	try, err := d.findEarlier(ctx, p.WS)
-	if err != nil {
-		return store.Import{}, err
-	}
-	if try.earlier != nil {
-		return d.sameImport(r, try)
-	}
+func (d *door) takeImport(r *http.Request, p account.Principal) (imp store.Import, err error) {
 	receive := func(name string, body io.Reader) (*importer.Upload, error) {
-		return d.cfg.Imports.Receive(ctx, p.WS, doorName, p.KeyID, name, body)
+		return d.cfg.Imports.Receive(r.Context(), p.WS, doorName, p.KeyID, name, body)
 	}
 	form, opt, err := d.readForm(r, receive)
-	if err != nil {
-		if form.File != nil {
-			d.cfg.Imports.Discard(context.WithoutCancel(ctx), form.File)
-		}
-		return store.Import{}, err
-	}
-	opt.Door, opt.CreatedBy, opt.RequestKey = doorName, p.KeyID, try.key
 	// What has arrived whole is imported, whether or not its sender waits for
 	// the answer.
-	ctx = context.WithoutCancel(ctx)
-	imp, err := d.cfg.Imports.Start(ctx, p.WS, form.File, opt)
-	if isKeyTaken(err) {
+	ctx := context.WithoutCancel(r.Context())
+	taken := false // the file is the import's, or gone with its refusal
+	if err == nil {
+		imp, taken, err = d.makeOnce(ctx, p.WS, func(requestKey string) (store.Import, error) {
+			opt.Door, opt.CreatedBy, opt.RequestKey = doorName, p.KeyID, requestKey
+			return d.cfg.Imports.Start(ctx, p.WS, form.File, opt)
+		})
+	}
+	if form.File != nil && !taken {
 		d.cfg.Imports.Discard(ctx, form.File)
 	}
-	return d.orEarlier(ctx, p.WS, imp, err)
+	return imp, err
 }
 
 // readForm reads a request that makes an import. The form is returned with an

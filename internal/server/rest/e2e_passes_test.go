@@ -169,7 +169,12 @@ func TestCorrectAndRetry(t *testing.T) {
 	s.expect(s.ask(http.StatusNotFound, "PATCH", path+"/rows/99", `{"cells":{"Price":"10"}}`), "error", "row_not_found")
 	s.ask(http.StatusUnprocessableEntity, "PATCH", path+"/rows/2", `{"cells":{"Colour":"10"}}`)
 
-	fix := s.post(http.StatusCreated, path+"/fixes", fmt.Sprintf(`{"code":%q,"column":"Price","from":"n/a","to":"7"}`, code))
+	fixAt := func(fix object) string { return fmt.Sprint(path, "/fixes/", fix["fix"].(map[string]any)["no"]) }
+	fix := s.post(http.StatusCreated, path+"/fixes", fmt.Sprintf(`{"code":%q,"column":"Price","from":"n/a","to":"8"}`, code))
+	if status, _ := s.raw("DELETE", fixAt(fix), nil); status != http.StatusNoContent {
+		t.Errorf("unfix: %d", status)
+	}
+	fix = s.post(http.StatusCreated, path+"/fixes", fmt.Sprintf(`{"code":%q,"column":"Price","from":"n/a","to":"7"}`, code))
 	s.expect(fix, "rows", 2)
 	s.expect(s.post(http.StatusConflict, path+"/fixes", fmt.Sprintf(`{"code":%q,"column":"Price","from":"none","to":"7"}`, code)), "error", "nothing_to_fix")
 	if fixes := s.get(path + "/fixes").list("data"); len(fixes) != 1 {
@@ -194,9 +199,7 @@ func TestCorrectAndRetry(t *testing.T) {
 	}
 	s.expect(s.get("/products/sku/A-4"), "price", 7)
 	s.expect(s.post(http.StatusConflict, path+"/retry", ""), "error", "nothing_to_retry")
-	if status, _ := s.raw("DELETE", path+"/fixes/1", nil); status != http.StatusNoContent {
-		t.Errorf("unfix: %d", status)
-	}
+	s.expect(s.ask(http.StatusConflict, "DELETE", fixAt(fix), ""), "error", "fix_used")
 }
 
 // corrections sends corrected rows as a form.
@@ -379,4 +382,46 @@ func TestRetriedUploads(t *testing.T) {
 	}
 	s.expect(s.get("/imports")["meta"].(map[string]any), "total", 3)
 	s.expect(s.ask(http.StatusConflict, "PATCH", "/products/"+item, `{"title":"x"}`, "Idempotency-Key", "k2"), "error", "idempotency_key_reused")
+}
+
+// TestEditsAfterACrash: an edit that was made and not answered is found again,
+// though it changed what its request names the product by, and no other request
+// under its key is taken for it.
+func TestEditsAfterACrash(t *testing.T) {
+	s := openShop(t)
+	s.imported("SKU,EAN,Title\nA-1,3760000000000,Graines\nA-2,4006381333931,Nichoir\n")
+	other := "/products/" + s.get("/products/sku/A-2")["id"].(string)
+	for i, c := range []struct {
+		method, path, body string
+		status             int
+		title              string // as answered
+	}{
+		{"PATCH", "/products/3760000000000", `{"ean":"012345678905","title":"Semences"}`, 200, "Semences"},
+		{"PUT", "/products/012345678905", `{"sku":"A-1","title":"Graines"}`, 200, "Graines"},
+		{"DELETE", "/products/4006381333931", "", 204, "<nil>"},
+	} {
+		key := []string{"Idempotency-Key", fmt.Sprint("k", i)}
+		s.requests.Dying = true
+		s.raw(c.method, c.path, strings.NewReader(c.body), key...)
+		s.requests.Dying = false
+		for _, request := range []string{"PATCH " + other, "PUT " + other, "DELETE " + other, "PATCH " + c.path, "POST /imports/none/undo", "POST /imports/none/pause"} {
+			method, path, _ := strings.Cut(request, " ")
+			body := `{"title":"Mine"}`
+			if method == "POST" {
+				body = ""
+			}
+			s.expect(s.ask(http.StatusConflict, method, path, body, key...), "error", "idempotency_key_reused")
+		}
+		for range 2 {
+			status, text := s.raw(c.method, c.path, strings.NewReader(c.body), key...)
+			var o object
+			if status == http.StatusOK {
+				must(t, json.Unmarshal([]byte(text), &o))
+			}
+			if status != c.status || fmt.Sprint(o["title"]) != c.title {
+				t.Errorf("%s %s again: %d %s", c.method, c.path, status, text)
+			}
+		}
+		s.expect(s.get("/imports?source=edit")["meta"].(map[string]any), "total", i+1)
+	}
 }

@@ -40,6 +40,7 @@ type shop struct {
 	db       *sqlite.DB
 	engine   *sqlitejobs.Engine
 	accounts *account.Accounts
+	requests *rest.Mortal
 	ws       store.Workspace
 	key      string // of role import
 }
@@ -67,7 +68,7 @@ func openIdleShop(t *testing.T) *shop {
 	must(t, err)
 	must(t, engine.Migrate(ctx))
 	db.BindEnqueue(engine.InsertTx)
-	s := &shop{t: t, db: db, engine: engine, accounts: account.New(account.Config{Store: db})}
+	s := &shop{t: t, db: db, engine: engine, accounts: account.New(account.Config{Store: db}), requests: &rest.Mortal{Requests: db}}
 	s.ws, err = db.CreateWorkspace(ctx, store.Workspace{Name: "acme", Currency: "EUR", CreatedAt: time.Now()})
 	must(t, err)
 	s.key = s.newKey(s.ws, account.Import)
@@ -83,7 +84,7 @@ func (s *shop) start() {
 
 func (s *shop) listen(imports importer.API, log *slog.Logger) {
 	s.t.Helper()
-	door, err := rest.New(rest.Config{Imports: imports, Items: s.db, Accounts: s.accounts, Requests: s.db, Log: log, Now: time.Now, Version: "test"})
+	door, err := rest.New(rest.Config{Imports: imports, Items: s.db, Accounts: s.accounts, Requests: s.requests, Log: log, Now: time.Now, Version: "test"})
 	must(s.t, err)
 	h := server.New(server.Config{Doors: []server.Door{door}, Ready: s.db.Health, Log: log, Now: time.Now})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -69,18 +69,16 @@ type editedAnswer struct {
 }
 
 func (d *door) editProduct(ctx context.Context, p account.Principal, in *editRequest, replace bool) (*editedAnswer, error) {
-	e, it, err := d.edit(ctx, p, &in.EditPath)
-	if err != nil {
-		return nil, err
+	done, made, err := d.makeEdit(ctx, p, &in.EditPath, func(e *importer.EditRequest) (err error) {
+		e.Replace = replace
+		if e.Set, err = in.Body.tokens(e.ID); err == nil && len(e.Set) == 0 && !replace {
+			err = catalog.Faultf(catalog.KindInvalid, codeValidation, "The body names no field; name at least one.")
+		}
+		return err
+	})
+	if err == nil && !made {
+		done.Item, err = d.editedItem(ctx, p.WS, &done.Import)
 	}
-	e.Replace = replace
-	if e.Set, err = in.Body.tokens(it.ID); err != nil {
-		return nil, err
-	}
-	if len(e.Set) == 0 && !replace {
-		return nil, catalog.Faultf(catalog.KindInvalid, codeValidation, "The body names no field; name at least one.")
-	}
-	done, err := d.makeEdit(ctx, p.WS, e)
 	if err != nil {
 		return nil, err
 	}
@@ -95,58 +93,61 @@ type deletedAnswer struct {
 }
 
 func (d *door) deleteProduct(ctx context.Context, p account.Principal, in *struct{ EditPath }) (*deletedAnswer, error) {
-	e, _, err := d.edit(ctx, p, &in.EditPath)
-	if err != nil {
-		return nil, err
-	}
-	e.Delete = true
-	done, err := d.makeEdit(ctx, p.WS, e)
+	done, _, err := d.makeEdit(ctx, p, &in.EditPath, func(e *importer.EditRequest) error {
+		e.Delete = true
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
 	return &deletedAnswer{ImportID: done.Import.ID}, nil
 }
 
-// edit begins an edit of the product that the path names.
-func (d *door) edit(ctx context.Context, p account.Principal, in *EditPath) (e importer.EditRequest, it catalog.Item, err error) {
-	e = importer.EditRequest{Kind: catalog.KindProduct, Door: doorName, By: p.KeyID}
-	if e.Version, err = versionOf(in.IfMatch); err != nil {
-		return e, it, err
-	}
-	it, err = d.product(ctx, p.WS, in.ID)
-	if errors.Is(err, store.ErrNotFound) && isItemID(in.ID) {
-		// Whether it is gone is the importer's to say: an edit that comes again may
-		// be the one that removed it.
-		it.ID, err = in.ID, nil
-	}
-	e.ID = it.ID
-	return e, it, err
-}
-
-// makeEdit makes the edit, or finds the one that an earlier try of the request
-// made.
-func (d *door) makeEdit(ctx context.Context, ws store.Workspace, e importer.EditRequest) (importer.Edited, error) {
+// makeEdit makes the edit that fill completes of the product that the path names,
+// or finds the one that an earlier try of the request made: then made is false,
+// and of the edit there is the import alone.
+func (d *door) makeEdit(ctx context.Context, p account.Principal, in *EditPath, fill func(*importer.EditRequest) error) (done importer.Edited, made bool, err error) {
 	// What has arrived whole is done, whether or not its sender waits for the
 	// answer.
 	ctx = context.WithoutCancel(ctx)
-	var done importer.Edited
-	imp, err := d.makeOnce(ctx, ws, func(imp *store.Import) bool { return imp.Source == importer.SourceEdit }, func(requestKey string) (store.Import, error) {
-		e.RequestKey = requestKey
-		var err error
-		done, err = d.cfg.Imports.Edit(ctx, ws, e)
+	imp, made, err := d.makeOnce(ctx, p.WS, func(requestKey string) (store.Import, error) {
+		e, err := d.edit(ctx, p, in)
+		if err == nil {
+			err = fill(&e)
+		}
+		if err == nil {
+			e.RequestKey = requestKey
+			done, err = d.cfg.Imports.Edit(ctx, p.WS, e)
+		}
 		return done.Import, err
 	})
-	if err != nil || done.Import.ID == imp.ID {
-		return done, err
+	done.Import = imp
+	return done, made, err
+}
+
+// edit begins an edit of the product that the path names.
+func (d *door) edit(ctx context.Context, p account.Principal, in *EditPath) (e importer.EditRequest, err error) {
+	e = importer.EditRequest{Kind: catalog.KindProduct, Door: doorName, By: p.KeyID}
+	if e.Version, err = versionOf(in.IfMatch); err != nil {
+		return e, err
 	}
-	it, err := d.cfg.Items.Item(ctx, ws.WS, catalog.KindProduct, catalog.Key{Field: catalog.KeyID, Value: e.ID})
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return importer.Edited{Import: imp}, nil
-	case err != nil:
-		return importer.Edited{}, err
+	it, err := d.product(ctx, p.WS, in.ID)
+	e.ID = it.ID
+	return e, err
+}
+
+// editedItem returns the product that an edit was of as it is now, nil for one
+// that is deleted. What names it in the request may be what the edit changed.
+func (d *door) editedItem(ctx context.Context, ws store.Workspace, edit *store.Import) (*catalog.Item, error) {
+	rows, _, err := d.cfg.Imports.Rows(ctx, ws, edit.ID, importer.RowFilter{}, store.Range{Limit: 1})
+	if err != nil || len(rows) == 0 {
+		return nil, err
 	}
-	return importer.Edited{Import: imp, Item: &it}, nil
+	it, err := d.cfg.Items.Item(ctx, ws.WS, catalog.KindProduct, catalog.Key{Field: catalog.KeyID, Value: rows[0].ItemID})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return &it, err
 }
 
 // etagOf is the ETag of a version.

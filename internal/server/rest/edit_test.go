@@ -109,12 +109,25 @@ func TestPrices(t *testing.T) {
 		`{"price":null}`:                             `null`,
 		`{"price":null,"currency":null}`:             `null`,
 		`{"price":12345678901234567890.12345678901}`: `"12345678901234567890.12345678901"`,
+		`{"price":1.250e1,"currency":"EUR"}`:         `"12.50 EUR"`,
 	} {
 		f := &toldEdits{edited: importer.Edited{Item: &catalog.Item{Doc: "{}"}}}
 		a := ask(t, newShelfDoor(t, f), "PATCH", Prefix+"/products/"+productID, "import", strings.NewReader(body))
 		if d := cmp.Diff(map[string]string{"price": want}, f.edit.Set); a.Code != 200 || d != "" {
 			t.Errorf("%s: %d %s", body, a.Code, d)
 		}
+	}
+}
+
+func TestNumbersWithAnExponent(t *testing.T) {
+	f := &toldEdits{edited: importer.Edited{Item: &catalog.Item{Doc: "{}"}}}
+	a := ask(t, newShelfDoor(t, f), "PATCH", Prefix+"/products/"+productID, "import", strings.NewReader(`{"stock":1e2,"properties":{"weight":1.5E-1,"note":"1e2"}}`))
+	if d := cmp.Diff(map[string]string{"stock": "100", "weight": "0.15", "note": `"1e2"`}, f.edit.Set); a.Code != 200 || d != "" {
+		t.Errorf("%d %s", a.Code, d)
+	}
+	a = ask(t, newShelfDoor(t, f), "PATCH", Prefix+"/products/"+productID, "import", strings.NewReader(`{"stock":1e400}`))
+	if !strings.Contains(a.Body.String(), "stock has an exponent beyond 40; write the number out in digits.") {
+		t.Errorf("%d %s", a.Code, a.Body)
 	}
 }
 
@@ -161,6 +174,9 @@ func TestWrongEdits(t *testing.T) {
 		{`{"currency":"EUR"}`, 422, "currency"},
 		{`{"price":null,"currency":"EUR"}`, 422, "currency"},
 		{`{"price":1,"currency":5}`, 422, "currency"},
+		{`{"currency":null}`, 422, "currency"},
+		{`{"currency":null,"title":"x"}`, 422, "currency"},
+		{`{"stock":1e400,"price":-1e41,"properties":{"weight":1e-400}}`, 422, "price properties.weight stock"},
 		{`{"id":"another"}`, 422, "id"},
 	} {
 		f := &toldEdits{}

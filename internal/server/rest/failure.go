@@ -32,6 +32,7 @@ const (
 	codeMethodNotAllowed  = "method_not_allowed"
 	codeUnavailable       = "unavailable"
 	codeInternal          = "internal_error"
+	codeBodyTooLarge      = "body_too_large"
 
 	// Of requests with an Idempotency-Key.
 	codeRequestInFlight = "request_in_flight"
@@ -112,7 +113,7 @@ var statuses = map[string]int{
 var unread = map[int]string{
 	http.StatusBadRequest:            upload.CodeMalformed,
 	http.StatusRequestTimeout:        upload.CodeTimeout,
-	http.StatusRequestEntityTooLarge: "body_too_large",
+	http.StatusRequestEntityTooLarge: codeBodyTooLarge,
 	http.StatusUnsupportedMediaType:  upload.CodeUnsupportedMediaType,
 	http.StatusInternalServerError:   upload.CodeIncomplete,
 }

@@ -49,7 +49,7 @@ func (d *door) fixes(api huma.API) {
 	operation(d, api, failing(huma.Operation{
 		OperationID: "unfix-import", Method: http.MethodDelete, Path: "/imports/{id}/fixes/{no}", Tags: []string{tagImports},
 		Summary: "Take a fix away", DefaultStatus: http.StatusNoContent,
-	}, map[string]string{"409": "wrong_state: the import is at work"}), account.Import, d.unfix)
+	}, map[string]string{"409": "fix_used: rows were run with it and are done; wrong_state: the import is at work"}), account.Import, d.unfix)
 }
 
 type fixesAnswer struct{ Body All[Fix] }

@@ -60,14 +60,16 @@ func (a *heldAnswer) send() {
 	}
 }
 
-// keepable reports whether the same request would be answered so again. It would
-// not where the fault is ours, or has to do with who asks and how often.
+// keepable reports whether the same request would be answered so again, because
+// it was done, or because of what it says. Every other answer is about the moment
+// – how things stand, who asks and how often, what is wrong on our side – and
+// nothing was done that may not be done again.
 func (a *heldAnswer) keepable() bool {
 	switch a.status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
-		return false
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return !a.passed
 	}
-	return !a.passed && a.status != 0 && a.status < http.StatusInternalServerError
+	return !a.passed && a.status >= http.StatusOK && a.status < http.StatusMultipleChoices
 }
 
 // kept returns the headers to be kept.

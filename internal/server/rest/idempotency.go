@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -53,7 +54,9 @@ func (d *door) doOnce(w http.ResponseWriter, r *http.Request, p account.Principa
 	case err != nil:
 		d.fail(w, r, err)
 	case first:
-		d.doFirst(w, r, &flight{d: d, ctx: ctx, ws: p.WS.WS, request: q})
+		// A try that died may have left what it was asked for.
+		q.Hash = known.Hash
+		d.doFirst(w, r, &flight{d: d, ctx: ctx, ws: p.WS.WS, request: q, resumed: q.Hash != ""})
 	case known.Status == 0:
 		d.fail(w, r, inFlight())
 	default:
@@ -90,40 +93,33 @@ func keyReused() *catalog.Fault {
 		"Another request came under this key; give each request a key of its own, and send the same one again unchanged.")
 }
 
-// aboutKey is a fault of the key and not of the request, so that it is no answer to
-// be kept.
-func aboutKey(ctx context.Context, f *catalog.Fault) error {
-	if try, ok := ctx.Value(attemptKey{}).(*attempt); ok {
-		try.unsaid = true
-	}
-	return f
-}
-
 // doFirst does the request and keeps its answer.
 func (d *door) doFirst(w http.ResponseWriter, r *http.Request, f *flight) {
 	stop := f.beat()
-	defer stop()
-	defer f.forget() // also when the handler panics; nothing is forgotten that is kept
 	body := digestBody(r)
 	defer body.close()
-	try := &attempt{key: f.request.Key}
-	ctx := context.WithValue(r.Context(), attemptKey{}, try)
+	try := &attempt{flight: f, r: r, body: body}
 	a := &heldAnswer{ResponseWriter: w}
-	same := r.WithContext(ctx)
+	defer func() { // also when the handler panics; nothing is forgotten that is kept
+		stop()
+		f.leave(a.status)
+	}()
+	same := r.WithContext(context.WithValue(r.Context(), attemptKey{}, try))
 	same.Body = body
 	d.keyed.ServeHTTP(a, same)
-	if a.keepable() && !try.unsaid {
-		if parts, whole := body.end(); whole {
-			f.keep(hashRequest(r, parts), a)
+	if a.keepable() {
+		if hash, err := try.asked(); err == nil && f.isOf(hash) {
+			f.keep(hash, a)
 		}
 	}
-	f.forget()
+	stop()
+	f.leave(a.status)
 	a.send()
 }
 
 // repeat answers a request whose answer is known.
 func (d *door) repeat(w http.ResponseWriter, r *http.Request, known *store.Request) {
-	parts, err := readParts(r.Header.Get("Content-Type"), r.Body)
+	parts, err := readParts(r.Header.Get("Content-Type"), d.bounded(r.Body))
 	if err == nil && hashRequest(r, parts) != known.Hash {
 		err = keyReused()
 	}
@@ -148,8 +144,34 @@ type flight struct {
 	d       *door
 	ctx     context.Context
 	ws      store.WS
-	request store.Request
+	request store.Request // with the hash of what is asked for, once it is known
+	// resumed says that a try which died had left the hash.
+	resumed bool
 	over    bool
+}
+
+// isOf reports whether what is asked for is what the key stands for.
+func (f *flight) isOf(hash string) bool { return f.request.Hash == "" || f.request.Hash == hash }
+
+// claim makes the key stand for what is asked for.
+func (f *flight) claim(hash string) error {
+	if !f.isOf(hash) {
+		return keyReused()
+	}
+	if f.request.Hash == hash {
+		return nil
+	}
+	q := f.request
+	q.Hash = hash
+	err := f.d.cfg.Requests.EndRequest(f.ctx, f.ws, q) // without a status it is in flight as before
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return inFlight() // taken over: it is the other one's to do
+	case err != nil:
+		return fmt.Errorf("note what is asked for: %w", err)
+	}
+	f.request.Hash = hash
+	return nil
 }
 
 // beat says from time to time that the request is in flight. The function it
@@ -196,14 +218,24 @@ func (f *flight) keep(hash string, a *heldAnswer) {
 	}
 }
 
-// forget lets the request go without an answer, so that it can be sent again.
-func (f *flight) forget() {
+// leave ends the flight without an answer that is kept, so that the request can
+// be sent again. The key stands for it as before where it may have been done: by
+// a try that died, or by one that could not say so.
+func (f *flight) leave(status int) {
 	if f.over {
 		return
 	}
 	f.over = true
-	if err := f.d.cfg.Requests.DropRequest(f.ctx, f.ws, f.request.Key, f.request.At); err != nil {
-		f.log("forget request", err)
+	refused := status >= http.StatusBadRequest && status < http.StatusInternalServerError
+	var err error
+	if f.request.Hash != "" && (f.resumed || !refused) {
+		// Without a beat it is taken over by whoever comes next.
+		err = f.d.cfg.Requests.BeatRequest(f.ctx, f.ws, f.request.Key, f.request.At, time.UnixMilli(0))
+	} else {
+		err = f.d.cfg.Requests.DropRequest(f.ctx, f.ws, f.request.Key, f.request.At)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		f.log("leave request", err)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"tallyman/internal/catalog"
 	"tallyman/internal/importer"
 	"tallyman/internal/server"
+	"tallyman/internal/server/upload"
 	"tallyman/internal/store"
 	"tallyman/internal/store/sqlite"
 )
@@ -35,6 +36,7 @@ type maker struct {
 	err     error    // of the next Start, once
 	entered chan struct{}
 	hold    chan struct{} // Start waits for it where it is set
+	refuse  bool          // what is started
 
 	discarded int
 }
@@ -61,14 +63,21 @@ func (m *maker) Start(_ context.Context, _ store.Workspace, up *importer.Upload,
 		m.err = nil
 		return store.Import{}, err
 	}
-	return m.add(store.Import{SHA256: up.SHA256, SourceName: up.Name, RequestKey: opt.RequestKey}), nil
+	imp := store.Import{SHA256: up.SHA256, SourceName: up.Name, RequestKey: opt.RequestKey}
+	if m.refuse {
+		imp.State, imp.FaultCode, imp.FaultMessage = store.Refused, "header_mismatch", "No."
+	}
+	imp = m.add(imp)
+	return imp, asRefusal(&imp)
 }
 func (m *maker) add(imp store.Import) store.Import {
 	imp.ID = fmt.Sprintf("imp_%d", len(m.made)+1)
 	if imp.CreatedAt.IsZero() {
 		imp.CreatedAt = noon
 	}
-	imp.State = store.Received
+	if imp.State == "" {
+		imp.State = store.Received
+	}
 	m.made = append(m.made, imp)
 	return imp
 }
@@ -112,9 +121,47 @@ var noon = time.Date(2026, 3, 15, 12, 0, 0, 0, time.UTC)
 type counter struct {
 	t *testing.T
 	http.Handler
-	db  *sqlite.DB
-	ws  store.Workspace
-	now time.Time
+	db       *sqlite.DB
+	requests *Mortal
+	ws       store.Workspace
+	now      time.Time
+}
+
+// Mortal is a store of requests whose process may die: between doing what a
+// request asks and keeping its answer.
+type Mortal struct {
+	Requests
+	// Dying loses the answers of requests from now on. For the next process, when it
+	// is unset again, what is in flight is dead.
+	Dying bool
+	died  bool
+}
+
+var errKilled = errors.New("killed")
+
+func (m *Mortal) BeginRequest(ctx context.Context, ws store.WS, r store.Request, dead time.Time) (store.Request, bool, error) {
+	if m.died = m.died || m.Dying; m.died {
+		dead = r.At.Add(time.Hour)
+	}
+	return m.Requests.BeginRequest(ctx, ws, r, dead)
+}
+func (m *Mortal) EndRequest(ctx context.Context, ws store.WS, r store.Request) error {
+	if m.Dying && r.Status != 0 {
+		return errKilled
+	}
+	return m.Requests.EndRequest(ctx, ws, r)
+}
+func (m *Mortal) BeatRequest(ctx context.Context, ws store.WS, key string, began, now time.Time) error {
+	if m.Dying {
+		return errKilled
+	}
+	return m.Requests.BeatRequest(ctx, ws, key, began, now)
+}
+func (m *Mortal) DropRequest(ctx context.Context, ws store.WS, key string, began time.Time) error {
+	if m.Dying {
+		return errKilled
+	}
+	return m.Requests.DropRequest(ctx, ws, key, began)
 }
 
 func newCounter(t *testing.T, imports importer.API) *counter {
@@ -124,13 +171,13 @@ func newCounter(t *testing.T, imports importer.API) *counter {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	c := &counter{t: t, db: db, now: noon}
+	c := &counter{t: t, db: db, requests: &Mortal{Requests: db}, now: noon}
 	if c.ws, err = db.CreateWorkspace(t.Context(), store.Workspace{Name: "acme", CreatedAt: noon}); err != nil {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.DiscardHandler)
 	now := func() time.Time { return c.now }
-	d, err := New(Config{Imports: imports, Accounts: keysOf{c.ws}, Requests: db, Log: logger, Now: now, Version: "1"})
+	d, err := New(Config{Imports: imports, Accounts: keysOf{c.ws}, Requests: c.requests, MaxUploadBytes: 1 << 20, Log: logger, Now: now, Version: "1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +233,7 @@ func TestTwiceIsOnce(t *testing.T) {
 	c.expect(c.send("k1", "file", "SKU\nA\n"), 409, codeKeyReused)
 	c.expect(c.post("/imports/imp_1/resume", "k1", nil), 409, codeKeyReused)
 	c.expect(c.send("k1", "file", "SKU\nA\n", "mode", "create", "format", "csv"), 201, "")
-	if len(m.made) != 1 || len(m.stored) != 1 || m.made[0].RequestKey != "key_import\nk1" {
+	if len(m.made) != 1 || len(m.stored) != 1 || !strings.HasPrefix(m.made[0].RequestKey, "key_import\nk1\n") {
 		t.Errorf("%d imports of %d files, by %q", len(m.made), len(m.stored), m.made[0].RequestKey)
 	}
 	c.expect(c.send("k2", "file", "SKU\nA\n"), 201, "")
@@ -230,47 +277,113 @@ func TestFirstStillInFlight(t *testing.T) {
 	}
 }
 
-// TestAnswerLostInACrash: the import was made, and nobody was told.
+// TestAnswerLostInACrash: what was asked for was done, and nobody was told. The
+// key is good for that request alone, which is not done again.
 func TestAnswerLostInACrash(t *testing.T) {
 	m := &maker{}
 	c := newCounter(t, m)
-	crash := func(key string) {
+	crash := func(do func()) {
 		t.Helper()
-		began := c.now.Add(-time.Minute)
-		if _, ok, err := c.db.BeginRequest(t.Context(), c.ws.WS, store.Request{Key: "key_import\n" + key, At: began, Beat: began}, began.Add(-requestDead)); err != nil || !ok {
-			t.Fatal(ok, err)
-		}
+		c.requests.Dying = true
+		do()
+		c.requests.Dying = false
 	}
-	crash("k1")
-	m.add(store.Import{SHA256: sha("SKU\nA\n"), RequestKey: "key_import\nk1"})
-	c.expect(c.send("k1", "file", "SKU\nB\n"), 409, codeKeyReused)
-	for range 2 {
-		a := c.send("k1", "file", "SKU\nA\n")
+	upload := func(key string, parts ...string) func() { return func() { c.send(key, parts...) } }
+	is := func(a answer, id string, made int) {
+		t.Helper()
 		c.expect(a, 201, "")
-		if a.body["id"] != "imp_1" {
-			t.Errorf("got %s", a.Body)
+		if a.body["id"] != id || len(m.made) != made {
+			t.Errorf("%d imports; %s", len(m.made), a.Body)
 		}
 	}
-	if len(m.made) != 1 || len(m.stored) != 0 {
-		t.Errorf("%d imports, %d files stored", len(m.made), len(m.stored))
+
+	crash(upload("k1", "file", "SKU\nA\n", "plan", "true"))
+	for range 2 { // what came under the key stays what it stands for
+		c.expect(c.send("k1", "file", "SKU\nB\n", "plan", "true"), 409, codeKeyReused)
+		c.expect(c.send("k1", "file", "SKU\nA\n", "plan", "false"), 409, codeKeyReused)
+		c.expect(c.post("/imports/imp_1/undo", "k1", nil), 409, codeKeyReused)
+		c.expect(c.post("/imports/imp_1/resume", "k1", nil), 409, codeKeyReused)
+		c.expect(c.send("k1", "file", "SKU\nA\n", "no_such_field", "x"), 422, "validation_error")
+	}
+	is(c.send("k1", "file", "SKU\nA\n", "plan", "true"), "imp_1", 1)
+	if a := c.send("k1", "plan", "true", "file", "SKU\nA\n"); a.Header().Get(replayedHeader) == "" {
+		t.Errorf("not from the store: %s", a.Body)
 	}
 
-	crash("k2") // before the import was made
-	c.expect(c.send("k2", "file", "SKU\nB\n"), 201, "")
+	crash(func() { c.post("/imports/imp_1/undo", "k2", strings.NewReader(`{"plan":true}`)) })
+	c.expect(c.post("/imports/imp_2/undo", "k2", strings.NewReader(`{"plan":true}`)), 409, codeKeyReused)
+	c.expect(c.post("/imports/imp_1/undo", "k2", strings.NewReader(`{"force":true}`)), 409, codeKeyReused)
+	is(c.post("/imports/imp_1/undo", "k2", strings.NewReader(`{"plan":true}`)), "imp_2", 2)
 
-	crash("k3")
-	m.add(store.Import{UndoOf: "imp_1", RequestKey: "key_import\nk3"})
-	c.expect(c.post("/imports/imp_2/undo", "k3", nil), 409, codeKeyReused)
-	a := c.post("/imports/imp_1/undo", "k3", nil)
-	c.expect(a, 201, "")
-	if a.body["id"] != "imp_3" || len(m.made) != 3 {
+	m.refuse = true // and is so again, by the same import
+	crash(upload("k3", "file", "x\n"))
+	a := c.send("k3", "file", "x\n")
+	c.expect(a, 422, "header_mismatch")
+	if a.body["import_id"] != "imp_3" || len(m.made) != 3 {
 		t.Errorf("%d imports; %s", len(m.made), a.Body)
 	}
+	if kept := len(m.stored) - m.discarded; kept != 2 {
+		t.Errorf("%d files are kept for two imports of files", kept)
+	}
+}
 
-	crash("k4") // and its file was refused
-	m.add(store.Import{RequestKey: "key_import\nk4", FaultCode: "header_mismatch", FaultMessage: "No."})
-	m.made[3].State = store.Refused
-	c.expect(c.send("k4", "file", "x\n"), 422, "header_mismatch")
+// TestCrashBeforeAnythingWasDone: the key is free for whatever comes.
+func TestCrashBeforeAnythingWasDone(t *testing.T) {
+	m := &maker{}
+	c := newCounter(t, m)
+	if _, ok, err := c.requests.BeginRequest(t.Context(), c.ws.WS, store.Request{Key: "key_import\nk1", At: noon, Beat: noon}, noon); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	c.now = noon.Add(time.Minute)
+	c.expect(c.send("k1", "file", "SKU\nB\n"), 201, "")
+	if len(m.made) != 1 {
+		t.Errorf("%d imports", len(m.made))
+	}
+}
+
+// TestNotKnownWhetherDone: after a fault of ours the key stays the request's own.
+func TestNotKnownWhetherDone(t *testing.T) {
+	m := &maker{err: errors.New("the disk is full")}
+	c := newCounter(t, m)
+	c.expect(c.send("k1", "file", "SKU\nA\n"), 500, "internal_error")
+	c.expect(c.send("k1", "file", "SKU\nB\n"), 409, codeKeyReused)
+	c.expect(c.send("k1", "file", "SKU\nA\n"), 201, "")
+	c.expect(c.post("/imports/imp_1/pause", "k2", nil), 500, "internal_error") // a panic
+	c.expect(c.post("/imports/imp_1/resume", "k2", nil), 409, codeKeyReused)
+	c.expect(c.post("/imports/imp_1/pause", "k2", nil), 500, "internal_error")
+	if len(m.made) != 1 {
+		t.Errorf("%d imports", len(m.made))
+	}
+}
+
+// TestTakenOverBeforeItKnewWhatToDo: a process that was taken for dead goes on,
+// and finds that the request is another one's by now.
+func TestTakenOverBeforeItKnewWhatToDo(t *testing.T) {
+	m := &maker{}
+	c := newCounter(t, m)
+	body, contentType := form(t, "file", "SKU\nA\n")
+	reading := &onceRead{r: body, do: func() {
+		c.now = c.now.Add(time.Minute)
+		c.expect(c.send("k1", "file", "SKU\nA\n"), 201, "")
+	}}
+	c.expect(c.post("/imports", "k1", reading, "Content-Type", contentType), 409, codeRequestInFlight)
+	if len(m.made) != 1 || m.discarded != 1 {
+		t.Errorf("%d imports, %d discarded", len(m.made), m.discarded)
+	}
+}
+
+// onceRead does something before it is read.
+type onceRead struct {
+	r  io.Reader
+	do func()
+}
+
+func (o *onceRead) Read(p []byte) (int, error) {
+	if do := o.do; do != nil {
+		o.do = nil
+		do()
+	}
+	return o.r.Read(p)
 }
 
 // TestOtherTryWasQuicker: a process that was taken for dead went on after all.
@@ -304,15 +417,15 @@ func TestKeysAgeOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			c.expect(c.send("k1", "file", fmt.Sprintf("SKU\n%d\n", day)), 201, "")
+			c.expect(c.send("k1", "file", "SKU\nA\n"), 201, "")
 		}
 		if len(m.made) != day+1 {
 			t.Fatalf("%d imports on day %d", len(m.made), day)
 		}
 		m.made[day].CreatedAt = c.now
 	}
-	keys := []string{"key_import\nk1", "key_import\nk1\nimp_1", "key_import\nk1\nimp_2"}
-	for i, want := range keys {
+	first := m.made[0].RequestKey
+	for i, want := range []string{first, first + "\nimp_1", first + "\nimp_2"} {
 		if m.made[i].RequestKey != want {
 			t.Errorf("import %d is by %q, want %q", i+1, m.made[i].RequestKey, want)
 		}
@@ -328,8 +441,16 @@ func TestWhatIsKept(t *testing.T) {
 		kept   bool
 	}{
 		{"refused", refused, 422, true},
-		{"wrong state", catalog.Faultf(catalog.KindConflict, "wrong_state", "No."), 409, true},
-		{"not there", store.ErrNotFound, 404, true},
+		{"not valid", catalog.Faultf(catalog.KindInvalid, "validation_error", "No."), 422, true},
+		{"too large", catalog.Faultf(catalog.KindTooLarge, "file_too_large", "No."), 413, true},
+		{"not a form", catalog.Faultf(catalog.KindInvalid, "unsupported_media_type", "No."), 415, true},
+		{"unreadable", catalog.Faultf(catalog.KindInvalid, "malformed_request", "No."), 400, true},
+		{"wrong state", catalog.Faultf(catalog.KindConflict, "wrong_state", "No."), 409, false},
+		{"plan changed", catalog.Faultf(catalog.KindConflict, "plan_changed", "No."), 409, false},
+		{"another version", catalog.Faultf(catalog.KindConflict, "version_conflict", "No."), 412, false},
+		{"not there", store.ErrNotFound, 404, false},
+		{"stood still", catalog.Faultf(catalog.KindInvalid, "request_timeout", "No."), 408, false},
+		{"too often", catalog.Faultf(catalog.KindRateLimited, "rate_limit_exceeded", "No."), 429, false},
 		{"our fault", errors.New("the disk is full"), 500, false},
 		{"not now", catalog.Faultf(catalog.KindUnavailable, "unavailable", "Later."), 503, false},
 		{"given up", context.Canceled, 503, false},
@@ -386,11 +507,14 @@ func TestWhatIsNotKept(t *testing.T) {
 func TestJSONIsOnceToo(t *testing.T) {
 	m := &maker{}
 	c := newCounter(t, m)
+	// A client asks under one key until the import can be resumed.
 	m.err = catalog.Faultf(catalog.KindConflict, "wrong_state", "No.")
+	c.expect(c.post("/imports/imp_1/resume", "k1", nil), 409, "wrong_state")
 	first := c.post("/imports/imp_1/resume", "k1", nil)
-	c.expect(first, 409, "wrong_state")
+	c.expect(first, 200, "")
+	m.err = catalog.Faultf(catalog.KindConflict, "wrong_state", "No.")
 	again := c.post("/imports/imp_1/resume", "k1", nil)
-	c.expect(again, 409, "wrong_state")
+	c.expect(again, 200, "")
 	if again.Header().Get(replayedHeader) != "true" || again.Body.String() != first.Body.String() {
 		t.Errorf("%s, again %s", first.Body, again.Body)
 	}
@@ -413,6 +537,32 @@ func TestWrongKeys(t *testing.T) {
 		}
 	}
 	c.expect(c.post("/imports/imp_1/resume", strings.Repeat("k", 255), nil), 200, "")
+}
+
+// TestRepeatedRequestsAreBounded: a body that comes again is read no further than
+// an upload may be.
+func TestRepeatedRequestsAreBounded(t *testing.T) {
+	c := newCounter(t, &maker{})
+	c.expect(c.send("k1", "file", "SKU\nA\n"), 201, "")
+	read := &counting{}
+	a := c.post("/imports", "k1", io.TeeReader(zeros{}, read), "Content-Type", "text/csv")
+	c.expect(a, 413, codeBodyTooLarge)
+	if most := int64(1<<20 + upload.MaxFieldsBytes + restBytes); read.n > most+1<<20 {
+		t.Errorf("%d bytes were read", read.n)
+	}
+	c.expect(c.send("k1", "file", "SKU\nA\n"), 201, "")
+}
+
+// zeros is a body without end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+type counting struct{ n int64 }
+
+func (c *counting) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return len(p), nil
 }
 
 // TestLongAnswerIsPassedOn: what is too long to be kept is sent all the same.

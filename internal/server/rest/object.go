@@ -40,6 +40,10 @@ type Import struct {
 	UpdatedAt     string  `json:"updated_at" format:"date-time" doc:"When the state last changed"`
 	FileSize      int64   `json:"file_size" doc:"Bytes"`
 	SHA256        string  `json:"sha256"`
+	// RoundRows and RoundDone are there while a retry, or its plan, is at work or
+	// waits.
+	RoundRows int64 `json:"round_rows,omitempty" doc:"Rows that a retry runs again"`
+	RoundDone int64 `json:"round_done,omitempty" doc:"Of those, the rows of finished batches"`
 	// RowsPerSecond and SecondsLeft are there while the import plans or runs.
 	RowsPerSecond *float64 `json:"rows_per_second,omitempty" doc:"Rows done for each second since the start, pauses included; while a plan is applied, since that began"`
 	SecondsLeft   *int64   `json:"seconds_left,omitempty" doc:"At that rate; absent until the file is counted"`
@@ -103,6 +107,9 @@ func ImportObject(imp store.Import, now time.Time) Import {
 	if imp.Format != "" {
 		o.Format = &imp.Format
 	}
+	if imp.Round > 0 && !imp.State.Ended() {
+		o.RoundRows, o.RoundDone = imp.PassRows, imp.PassDone
+	}
 	o.Error, o.Message = faultOf(&imp)
 	o.RowsPerSecond, o.SecondsLeft = paceOf(&imp, now)
 	o.setOptions(&imp)
@@ -157,12 +164,15 @@ func rowsOf(imp *store.Import) (done, all int64) {
 	return imp.Tally.Rows(), all
 }
 
-// progressOf is 100 for a finished import alone, so that nobody takes the last
-// rows for done before they are.
+// progressOf is 100 for a finished import, or a finished plan, alone, so that nobody
+// takes the last rows for done before they are. A retry's is that of its own rows.
 func progressOf(imp *store.Import) int {
 	done, all := rowsOf(imp)
+	if imp.Round > 0 && !imp.State.Ended() {
+		done, all = imp.PassDone, imp.PassRows
+	}
 	switch {
-	case imp.State == store.Done:
+	case imp.State == store.Done, imp.State == store.Planned:
 		return 100
 	case !imp.Sliced || all <= 0:
 		return 0

@@ -36,6 +36,8 @@ func readParts(contentType string, body io.Reader) ([]part, error) {
 	switch {
 	case err == nil:
 		return parts, nil
+	case catalog.AsFault(err) != nil:
+		return nil, err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, &catalog.Fault{Kind: catalog.KindInvalid, Code: upload.CodeTimeout, Message: "The request stood still for too long and was given up.", Err: err}
 	}
@@ -107,6 +109,7 @@ type digest struct {
 	whole bool  // it was read to its end
 	err   error // it is read no further
 	found chan taken
+	taken *taken // once it was found
 }
 
 // taken is what a body was found to be.
@@ -157,9 +160,19 @@ func (b *digest) close() {
 	b.pipe.CloseWithError(cmp.Or(b.err, io.ErrUnexpectedEOF))
 }
 
-// end reads what is left, within bounds, and returns the parts. whole is false
-// where the body did not come whole, or was none that can be read.
-func (b *digest) end() (parts []part, whole bool) {
+// end reads what is left, within bounds, and returns the parts. A body that did
+// not come whole, or is none that can be read, is a *catalog.Fault.
+func (b *digest) end() ([]part, error) {
+	if b.taken == nil {
+		b.readRest()
+		b.close()
+		t := <-b.found
+		b.taken = &t
+	}
+	return b.taken.parts, b.taken.err
+}
+
+func (b *digest) readRest() {
 	// The bound is the network's, so it is reckoned by the system's clock.
 	deadline := time.Now().Add(restTime)
 	buf := make([]byte, 32<<10)
@@ -167,7 +180,27 @@ func (b *digest) end() (parts []part, whole bool) {
 		m, _ := b.Read(buf)
 		n += m
 	}
-	b.close()
-	t := <-b.found
-	return t.parts, b.whole && t.err == nil
+}
+
+// bounded is a body of an upload's length at most, beside what may stand round
+// the file.
+func (d *door) bounded(body io.Reader) io.Reader {
+	if d.cfg.MaxUploadBytes <= 0 {
+		return body
+	}
+	return &boundedReader{r: body, left: d.cfg.MaxUploadBytes + upload.MaxFieldsBytes + restBytes}
+}
+
+// boundedReader fails where there is more than left.
+type boundedReader struct {
+	r    io.Reader
+	left int64
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, catalog.Faultf(catalog.KindTooLarge, codeBodyTooLarge, "The request is longer than any that may be sent.")
+	}
+	return n, err
 }

@@ -115,7 +115,7 @@ func (d *door) undoImport(ctx context.Context, p account.Principal, in *undoRequ
 	if in.Body != nil {
 		opt.Plan, opt.Force = in.Body.Plan, in.Body.Force
 	}
-	imp, err := d.makeOnce(ctx, p.WS, func(imp *store.Import) bool { return imp.UndoOf == in.ID }, func(requestKey string) (store.Import, error) {
+	imp, _, err := d.makeOnce(ctx, p.WS, func(requestKey string) (store.Import, error) {
 		opt.RequestKey = requestKey
 		return d.cfg.Imports.Undo(ctx, p.WS, in.ID, opt)
 	})

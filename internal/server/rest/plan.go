@@ -28,7 +28,7 @@ func planCounts(t catalog.Tally) PlanCounts {
 
 // Finding is a limit that a plan ran into.
 type Finding struct {
-	Rail       string  `json:"rail" example:"changed_percent" doc:"changed_percent, price_move_percent, cleared_or_deleted, rows_down_percent or unreadable_keys"`
+	Rail       string  `json:"rail" example:"changed_percent" doc:"changed_percent, price_move_percent, cleared_or_deleted, rows_down_percent, unreadable_keys or nothing_named"`
 	Limit      float64 `json:"limit" doc:"What was allowed, in per cent or in rows and values"`
 	Found      float64 `json:"found" doc:"What there is, in the same unit"`
 	Message    string  `json:"message" doc:"The same for people"`

@@ -116,11 +116,17 @@ func (t *editTokens) takeProperty(name string, value json.RawMessage) {
 
 // put sets a field, if its value is of the right form.
 func (t *editTokens) put(place, field string, value json.RawMessage, fits func(json.RawMessage) bool, rule string) {
+	place = catalog.Shorten(place)
 	if !isNull(value) && !fits(value) {
-		t.blame(catalog.Shorten(place), catalog.Shorten(place)+" "+rule+".")
+		t.blame(place, place+" "+rule+".")
 		return
 	}
-	t.set[field] = canonical(value)
+	token, ok := canonical(value)
+	if !ok {
+		t.blame(place, place+tooFar)
+		return
+	}
+	t.set[field] = token
 }
 
 // takeEach takes the members of an object; null is as good as none.
@@ -141,13 +147,13 @@ func (t *editTokens) takePrice(price, currency json.RawMessage) {
 	if currency != nil && !isNull(currency) {
 		code, isCode = textIn(currency)
 	}
-	amount, isAmount := amountIn(price)
+	amount, why := amountIn(price)
 	switch {
 	case !isCode:
 		t.blame("currency", "currency must be text or null.")
-	case !isAmount:
-		t.blame(propPrice, "price must be a number, text or null.")
-	case amount == "" && code != "":
+	case why != "":
+		t.blame(propPrice, propPrice+why)
+	case amount == "" && (code != "" || price == nil && currency != nil):
 		t.blame("currency", "A currency is that of a price; give the price along with it.")
 	case amount != "":
 		if code != "" && !strings.HasSuffix(amount, " "+code) {
@@ -160,28 +166,38 @@ func (t *editTokens) takePrice(price, currency json.RawMessage) {
 }
 
 // amountIn is the text of a number, however it is given; "" for null and none.
-func amountIn(value json.RawMessage) (string, bool) {
-	switch {
-	case value == nil || isNull(value):
-		return "", true
-	case isNumber(value):
-		return string(value), true
+// why ends the sentence that says what is wrong with it.
+func amountIn(value json.RawMessage) (amount, why string) {
+	if value == nil || isNull(value) {
+		return "", ""
+	}
+	if isNumber(value) {
+		if amount, ok := plainNumber(string(value)); ok {
+			return amount, ""
+		}
+		return "", tooFar
 	}
 	s, ok := textIn(value)
-	s = strings.TrimSpace(s)
-	return s, ok
+	if !ok {
+		return "", " must be a number, text or null."
+	}
+	return strings.TrimSpace(s), ""
 }
 
 // canonical is a value as documents hold it: text with only what must be escaped,
-// arrays without blanks.
-func canonical(value json.RawMessage) string {
+// arrays without blanks, numbers without an exponent. ok is false for a number
+// whose exponent is out of bounds.
+func canonical(value json.RawMessage) (token string, ok bool) {
 	if s, ok := textIn(value); ok {
-		return string(catalog.AppendQuoted(nil, s))
+		return string(catalog.AppendQuoted(nil, s)), true
 	}
 	if texts, ok := textsIn(value); ok {
-		return string(catalog.Value{Type: catalog.Text, List: texts, IsList: true}.AppendJSON(nil))
+		return string(catalog.Value{Type: catalog.Text, List: texts, IsList: true}.AppendJSON(nil)), true
 	}
-	return string(bytes.TrimSpace(value))
+	if isNumber(value) {
+		return plainNumber(string(value))
+	}
+	return string(bytes.TrimSpace(value)), true
 }
 
 func textIn(value json.RawMessage) (s string, ok bool) {

@@ -61,6 +61,9 @@ type Config struct {
 	Requests Requests
 	// KeepRequests is how long an Idempotency-Key is good; 0 means 24 hours.
 	KeepRequests time.Duration
+	// MaxUploadBytes bounds an uploaded file; 0 is unbounded. The importer holds
+	// uploads to it, the door what it reads without the importer.
+	MaxUploadBytes int64
 	// Rates limit each key; the zero value sets no limit.
 	Rates server.Rates
 	// Unlimited is the id of a key that the rates are not for: the operator's own
@@ -153,6 +156,9 @@ func (s *statusOnly) Write(p []byte) (int, error) { return len(p), nil }
 func operation[I, O any](d *door, api huma.API, op huma.Operation, role account.Role, do func(context.Context, account.Principal, *I) (*O, error)) {
 	huma.Register(api, documented(op), func(ctx context.Context, in *I) (*O, error) {
 		p, err := permitted(ctx, role)
+		if err == nil {
+			err = d.claim(ctx)
+		}
 		if err != nil {
 			return nil, d.failure(ctx, err)
 		}

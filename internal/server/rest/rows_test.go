@@ -172,9 +172,11 @@ func TestChanges(t *testing.T) {
 		}
 	}
 	h, _ := newDoor(t, &toldRows{}, server.Rates{})
-	for _, query := range []string{"?outcome=lost", "?min_percent=-1", "?min_percent=much", "?plan=perhaps"} {
-		if a := ask(t, h, "GET", Prefix+"/imports/x/changes"+query, "read", nil); a.Code != 422 {
-			t.Errorf("%s: %d %s", query, a.Code, a.Body)
+	for _, query := range []string{"?outcome=lost", "?min_percent=-1", "?min_percent=much", "?min_percent=NaN", "?max_percent=Inf", "?max_percent=-Inf", "?min_percent=%2BInfinity", "?max_percent=-0.5", "?max_percent=1e999", "?plan=perhaps"} {
+		for _, path := range []string{"/changes", "/changes.csv"} {
+			if a := ask(t, h, "GET", Prefix+"/imports/x"+path+query, "read", nil); a.Code != 422 || a.body["error"] != "validation_error" {
+				t.Errorf("%s: %d %s", path+query, a.Code, a.Body)
+			}
 		}
 	}
 }

@@ -171,7 +171,7 @@ func TestImportObjectOfAPlan(t *testing.T) {
 	got := asMap(t, o)
 	for name, want := range map[string]any{
 		"status": "pending", "state": "planned", "pass": "plan", "fingerprint": "f1", "feed": "nightly", "missing_rows": 2.0, "duplicate_of": "imp_00",
-		"policy": "stop", "stop_after": 3.0, "needs_confirmation": true, "stale": "Plan again.", "progress": 99.0, "processed_rows": 0.0,
+		"policy": "stop", "stop_after": 3.0, "needs_confirmation": true, "stale": "Plan again.", "progress": 100.0, "processed_rows": 0.0,
 		"plan": map[string]any{"created": 3.0, "updated": 4.0, "unchanged": 0.0, "deleted": 0.0, "failed": 5.0, "skipped": 0.0, "held": 0.0, "warnings": 1.0},
 		"findings": []any{
 			map[string]any{"rail": "price_move_percent", "limit": 20.0, "found": 50.0, "message": "A price moves by 50 %.",
@@ -219,7 +219,7 @@ func TestProgressAndPace(t *testing.T) {
 		{"planning", store.Import{State: store.Planning, Rows: 90, Extra: 10, Sliced: true, StartedAt: &start, Plan: catalog.Tally{Created: 50}}, 10 * time.Second, 50, ptr(5.0), ptr(int64(10))},
 		{"applying a plan", store.Import{State: store.Running, Rows: 100, Sliced: true, StartedAt: &start, UpdatedAt: start.Add(5 * time.Second),
 			Plan: catalog.Tally{Created: 100}, Tally: catalog.Tally{Created: 50}}, 10 * time.Second, 50, ptr(10.0), ptr(int64(5))},
-		{"a retry", store.Import{State: store.Running, Rows: 100, Sliced: true, Round: 1, StartedAt: &start, Tally: catalog.Tally{Created: 50, Failed: 50}}, 10 * time.Second, 99, nil, nil},
+		{"a retry", store.Import{State: store.Running, Rows: 100, Sliced: true, Round: 1, StartedAt: &start, Tally: catalog.Tally{Created: 50, Failed: 50}, PassRows: 50, PassDone: 20}, 10 * time.Second, 40, nil, nil},
 		{"terminated", store.Import{State: store.Terminated, Rows: 3, Sliced: true, StartedAt: &start, Tally: catalog.Tally{Created: 1}}, 0, 33, nil, nil},
 	} {
 		o := ImportObject(c.imp, start.Add(c.after))

@@ -37,6 +37,9 @@ const (
 	maxNameRunes  = 255
 )
 
+// MaxFieldsBytes is the most that the fields beside the file may hold together.
+const MaxFieldsBytes = maxParts * maxFieldBytes
+
 // Form is an upload as it came.
 type Form struct {
 	// Fields are the values of the fields by name.

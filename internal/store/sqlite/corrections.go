@@ -12,14 +12,15 @@ import (
 
 const (
 	selectCorrections     = `SELECT row, cells, made_by, made_at FROM correction WHERE ws = ? AND import_no = ? AND row BETWEEN ? AND ? ORDER BY row`
+	selectCorrection      = `SELECT row, cells, made_by, made_at FROM correction WHERE ws = ? AND import_no = ? AND row = ?`
 	countCorrectionsQuery = `SELECT count(*) FROM correction WHERE ws = ? AND import_no = ?`
 	saveCorrectionQuery   = `INSERT INTO correction (ws, import_no, row, cells, made_by, made_at) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET cells = json_patch(cells, excluded.cells), made_by = excluded.made_by, made_at = excluded.made_at`
 	deleteCorrectionQuery = `DELETE FROM correction WHERE ws = ? AND import_no = ? AND row = ?`
 
-	selectFixes    = `SELECT no, code, heading, old, new, made_by, made_at FROM fix WHERE ws = ? AND import_no = ? ORDER BY no`
-	insertFixQuery = `INSERT INTO fix (ws, import_no, no, code, heading, old, new, made_by, made_at)
-VALUES (?1, ?2, (SELECT coalesce(max(no), 0) + 1 FROM fix WHERE ws = ?1 AND import_no = ?2), ?, ?, ?, ?, ?, ?)
+	selectFixes    = `SELECT no, code, heading, old, new, since, made_by, made_at FROM fix WHERE ws = ? AND import_no = ? ORDER BY no`
+	insertFixQuery = `INSERT INTO fix (ws, import_no, no, code, heading, old, new, since, made_by, made_at)
+VALUES (?1, ?2, (SELECT coalesce(max(no), 0) + 1 FROM fix WHERE ws = ?1 AND import_no = ?2), ?, ?, ?, ?, ?, ?, ?)
 RETURNING no`
 	deleteFixQuery = `DELETE FROM fix WHERE ws = ? AND import_no = ? AND no = ?`
 )
@@ -45,6 +46,15 @@ func scanCorrection(s scanner) (store.Correction, error) {
 func (r reader) CountCorrections(ctx context.Context, ws store.WS, importNo int64) (n int64, err error) {
 	err = r.q.QueryRowContext(ctx, countCorrectionsQuery, ws, importNo).Scan(&n)
 	return n, wrap("count corrections", err)
+}
+
+// Correction implements store.Tx.
+func (t *tx) Correction(ctx context.Context, importNo, row int64) (store.Correction, error) {
+	if err := t.usable(ctx); err != nil {
+		return store.Correction{}, fmt.Errorf("read correction: %w", err)
+	}
+	c, err := scanCorrection(t.sql.QueryRowContext(context.WithoutCancel(ctx), selectCorrection, t.ws, importNo, row))
+	return c, t.judge("read correction", interpret(err, nil))
 }
 
 // SaveCorrections implements store.Tx.
@@ -82,7 +92,7 @@ func (r reader) Fixes(ctx context.Context, ws store.WS, importNo int64) ([]store
 func scanFix(s scanner) (store.Fix, error) {
 	var f store.Fix
 	var at int64
-	err := s.Scan(&f.No, &f.Code, &f.Column, &f.From, &f.To, &f.By, &at)
+	err := s.Scan(&f.No, &f.Code, &f.Column, &f.From, &f.To, &f.Since, &f.By, &at)
 	f.At = fromMillis(at)
 	return f, err
 }
@@ -92,7 +102,7 @@ func (t *tx) InsertFix(ctx context.Context, importNo int64, f *store.Fix) error 
 	if err := t.usable(ctx); err != nil {
 		return fmt.Errorf("insert fix: %w", err)
 	}
-	row := t.sql.QueryRowContext(context.WithoutCancel(ctx), insertFixQuery, t.ws, importNo, f.Code, f.Column, f.From, f.To, f.By, millis(f.At))
+	row := t.sql.QueryRowContext(context.WithoutCancel(ctx), insertFixQuery, t.ws, importNo, f.Code, f.Column, f.From, f.To, f.Since, f.By, millis(f.At))
 	var no int
 	if err := row.Scan(&no); err != nil {
 		return t.judge("insert fix", interpret(err, nil))

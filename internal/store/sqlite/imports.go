@@ -19,13 +19,14 @@ const importColumns = `i.ws, i.no, i.id, i.state, i.door, i.source, i.mode, i.fo
 const planning = `(pass = 'plan' OR pass GLOB 'plan-*')`
 
 // withTallies selects the imports that the query i names, each with the sum
-// over the batches that count, and with the sum over those of its round's plan.
-// Neither is ever stored twice.
+// over the batches that count, with the sum over those of its round's plan, and
+// with how far the pass at work is. Nothing of it is stored twice.
 const withTallies = ` SELECT ` + importColumns + `, t.beat,
 	coalesce(t.created, 0), coalesce(t.updated, 0), coalesce(t.unchanged, 0), coalesce(t.deleted, 0), coalesce(t.failed, 0),
 	coalesce(t.skipped, 0), coalesce(t.held, 0), coalesce(t.errors, 0), coalesce(t.warnings, 0), coalesce(t.warned, 0),
 	coalesce(p.created, 0), coalesce(p.updated, 0), coalesce(p.unchanged, 0), coalesce(p.deleted, 0), coalesce(p.failed, 0),
-	coalesce(p.skipped, 0), coalesce(p.held, 0), coalesce(p.errors, 0), coalesce(p.warnings, 0), coalesce(p.warned, 0)
+	coalesce(p.skipped, 0), coalesce(p.held, 0), coalesce(p.errors, 0), coalesce(p.warnings, 0), coalesce(p.warned, 0),
+	coalesce(w.rows, 0), coalesce(w.done, 0)
 FROM i LEFT JOIN (
 	SELECT b.ws, b.import_no, max(b.beat) AS beat,
 		sum(b.created)   FILTER (WHERE NOT ` + planning + `) AS created,
@@ -44,7 +45,10 @@ FROM i LEFT JOIN (
 		sum(b.created) AS created, sum(b.updated) AS updated, sum(b.unchanged) AS unchanged, sum(b.deleted) AS deleted, sum(b.failed) AS failed,
 		sum(b.skipped) AS skipped, sum(b.held) AS held, sum(b.errors) AS errors, sum(b.warnings) AS warnings, sum(b.warned) AS warned
 	FROM batch b WHERE (b.ws, b.import_no, b.pass) IN (SELECT ws, no, iif(round = 0, 'plan', 'plan-' || round) FROM i) GROUP BY b.ws, b.import_no
-) p ON p.ws = i.ws AND p.import_no = i.no`
+) p ON p.ws = i.ws AND p.import_no = i.no LEFT JOIN (
+	SELECT b.ws, b.import_no, sum(b.rows) AS rows, sum(b.rows) FILTER (WHERE b.state = 'done') AS done
+	FROM batch b WHERE (b.ws, b.import_no, b.pass) IN (SELECT ws, no, pass FROM i WHERE pass <> 'slice') GROUP BY b.ws, b.import_no
+) w ON w.ws = i.ws AND w.import_no = i.no`
 
 const (
 	selectImport          = `WITH i AS (SELECT * FROM import WHERE ws = ? AND id = ?)` + withTallies
@@ -126,7 +130,7 @@ func scanImportTallies(s scanner) (store.Import, error) {
 	var imp store.Import
 	r := importRow{imp: &imp}
 	dest := append(append(r.own(), &r.beat), tallyDest(&imp.Tally)...)
-	err := s.Scan(append(dest, tallyDest(&imp.Plan)...)...)
+	err := s.Scan(append(append(dest, tallyDest(&imp.Plan)...), &imp.PassRows, &imp.PassDone)...)
 	r.finish()
 	return imp, err
 }

@@ -90,7 +90,7 @@ func TestVersionOneReadsRight(t *testing.T) {
 	same(t, "import", imp, store.Import{WS: 1, No: 1, ID: "imp_1", State: store.Running, Door: "rest", Source: "products", Definition: []byte("{}"), Mode: catalog.Create,
 		Layout: []byte("{}"), Format: "csv", SourceName: "a.csv", FileKey: "w1/a", FileSize: 10, SHA256: "abc", Rows: 4, Sliced: true, Small: true,
 		Pass: ledger.PassApply, Feed: "products", CreatedBy: "key_1", CreatedAt: *at(1000), StartedAt: at(1001), UpdatedAt: *at(1002), Version: 3,
-		Tally: catalog.Tally{Created: 1, Failed: 1, Errors: 4}, Beat: at(1002)})
+		Tally: catalog.Tally{Created: 1, Failed: 1, Errors: 4}, PassRows: 4, PassDone: 2, Beat: at(1002)})
 	received, err := db.ImportNo(ctx, 1, 2)
 	if err != nil {
 		t.Fatal(err)

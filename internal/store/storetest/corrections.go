@@ -11,7 +11,7 @@ func newCorrection(row int64) store.Correction {
 }
 
 func newFix(from string) store.Fix {
-	return store.Fix{Code: "invalid_number", Column: "Größe", From: from, To: `"7" & <8>`, By: "key_1", At: start}
+	return store.Fix{Code: "invalid_number", Column: "Größe", From: from, To: `"7" & <8>`, Since: 2, By: "key_1", At: start}
 }
 
 func (w *world) correct(importNo int64, cs ...store.Correction) {
@@ -53,6 +53,23 @@ var correctionTrials = []trial{
 			store.Correction{Row: 2, Cells: map[int]string{2: "d\x00\"", 10: "y"}, By: "key_2", At: after(time.Hour)})
 		w.same("corrections", w.corrections(1, 0, 0), []store.Correction{
 			{Row: 2, Cells: map[int]string{0: "a", 1: "", 2: "d\x00\"", 10: "y"}, By: "key_2", At: after(time.Hour)}, newCorrection(3)})
+	}},
+	{"correction/read in a transaction, with what it changed", func(w *world) {
+		w.correct(1, newCorrection(2))
+		w.write(func(tx store.Tx) error {
+			_, err := tx.Correction(w.ctx(), 1, 3)
+			w.want(err, store.ErrNotFound)
+			_, err = tx.Correction(w.ctx(), 2, 2)
+			w.want(err, store.ErrNotFound)
+			was, err := tx.Correction(w.ctx(), 1, 2)
+			w.ok(err)
+			w.same("correction", was, newCorrection(2))
+			w.ok(tx.SaveCorrections(w.ctx(), 1, []store.Correction{{Row: 2, Cells: map[int]string{1: "b"}, By: "key_2", At: after(time.Hour)}}))
+			now, err := tx.Correction(w.ctx(), 1, 2)
+			w.same("correction with a cell more", now, store.Correction{Row: 2, Cells: map[int]string{0: "A-1", 1: "b", 7: ""}, By: "key_2", At: after(time.Hour)})
+			return err
+		})
+		w.same("corrections", w.corrections(1, 0, 0)[0].Cells, map[int]string{0: "A-1", 1: "b", 7: ""})
 	}},
 	{"correction/deleted", func(w *world) {
 		w.correct(1, newCorrection(2), newCorrection(3))

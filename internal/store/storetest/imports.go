@@ -131,6 +131,23 @@ var importTrials = []trial{
 			w.same("tallies of an import without batches", []catalog.Tally{list[0].Tally, list[0].Plan}, make([]catalog.Tally, 2))
 		}
 	}},
+	{"import/rows of the pass at work, and those of its finished batches", func(w *world) {
+		imp := w.addImport(1, store.Running)
+		for _, pass := range []ledger.Pass{ledger.PassSlice, ledger.PassApply, ledger.ApplyOf(1)} {
+			for no, state := range []store.BatchState{store.BatchDone, store.BatchDone, store.BatchRunning, store.BatchWaiting} {
+				b := newBatch(store.BatchRef{ImportNo: imp.No, Pass: pass, No: no + 1})
+				b.State, b.Rows = state, int64(10*(no+1))
+				w.addBatches(b)
+			}
+		}
+		for pass, want := range map[ledger.Pass][]int64{"": {0, 0}, ledger.PassSlice: {0, 0}, ledger.PassApply: {100, 30}, ledger.ApplyOf(1): {100, 30}, ledger.ApplyOf(2): {0, 0}} {
+			imp.Pass = pass
+			w.write(func(tx store.Tx) error { return tx.UpdateImport(w.ctx(), &imp) })
+			got, err := w.s.Import(w.ctx(), w.ws, imp.ID)
+			w.ok(err)
+			w.same("rows of pass "+string(pass), []int64{got.PassRows, got.PassDone}, want)
+		}
+	}},
 	{"import/listed newest first, filtered and ranged", func(w *world) {
 		for n := 1; n <= 12; n++ {
 			imp := newImport(n)

@@ -428,6 +428,10 @@ var intrusions = []intrusion{
 		}
 		return errRollback
 	}),
+	within("Correction", store.ErrNotFound, func(v *victim, tx store.Tx) error {
+		_, err := tx.Correction(v.ctx(), v.imp.No, 2)
+		return err
+	}),
 	within("DeleteCorrection", store.ErrNotFound, func(v *victim, tx store.Tx) error { return tx.DeleteCorrection(v.ctx(), v.imp.No, 2) }),
 	within("InsertFix", errRollback, func(v *victim, tx store.Tx) error {
 		f := newFix("b")

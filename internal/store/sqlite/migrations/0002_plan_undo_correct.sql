@@ -94,6 +94,7 @@ CREATE TABLE fix (
   heading   TEXT    NOT NULL,
   old       TEXT    NOT NULL,
   new       TEXT    NOT NULL,
+  since     INTEGER NOT NULL, -- the first round whose runs it is laid over
   made_by   TEXT    NOT NULL,
   made_at   INTEGER NOT NULL,
   PRIMARY KEY (ws, import_no, no)
