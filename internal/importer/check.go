@@ -44,7 +44,7 @@ func (s *Service) decideAlone(ctx context.Context, imp *store.Import, in *input,
 	if err != nil {
 		return Check{}, fmt.Errorf("decide: %w", err)
 	}
-	decided := v.decisions.Rows[0]
+	decided := &v.decisions.Rows[0]
 	check := Check{Row: decided.Row.Number, Outcome: decided.Outcome, Problems: decided.Row.Problems, Changes: wouldChange(v.decisions.Writes)}
 	v.page() // waits for the encoder that reads the decisions
 	return check, nil

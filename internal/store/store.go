@@ -347,7 +347,8 @@ type Fix struct {
 type Request struct {
 	// Key is whose key it is and the key itself.
 	Key string
-	// Hash is of method, path, query and parts; "" while it is in flight.
+	// Hash is of method, path, query and parts; "" until it is known, which may be
+	// while it is in flight.
 	Hash string
 	// Status is 0 while it is in flight.
 	Status int
@@ -425,7 +426,8 @@ type Store interface {
 	// ErrNotFound if it is not.
 	BeatRequest(ctx context.Context, ws WS, key string, began, now time.Time) error
 	// EndRequest stores the answer of the request that began at r.At; ErrNotFound
-	// if it is not in flight any more.
+	// if it is not in flight any more. With Status 0 it only notes the hash, which
+	// BeginRequest returns when the request is taken over.
 	EndRequest(ctx context.Context, ws WS, r Request) error
 	// DropRequest forgets the request that began at this time, if it has no answer.
 	DropRequest(ctx context.Context, ws WS, key string, began time.Time) error

@@ -140,13 +140,14 @@ type Mortal struct {
 var errKilled = errors.New("killed")
 
 func (m *Mortal) BeginRequest(ctx context.Context, ws store.WS, r store.Request, dead time.Time) (store.Request, bool, error) {
-	if m.died = m.died || m.Dying; m.died {
+	if m.died {
 		dead = r.At.Add(time.Hour)
 	}
 	return m.Requests.BeginRequest(ctx, ws, r, dead)
 }
 func (m *Mortal) EndRequest(ctx context.Context, ws store.WS, r store.Request) error {
 	if m.Dying && r.Status != 0 {
+		m.died = true
 		return errKilled
 	}
 	return m.Requests.EndRequest(ctx, ws, r)

@@ -106,7 +106,7 @@ func complete(doc *huma.OpenAPI) {
 func describeKey(op *huma.Operation, schemas huma.Registry) {
 	shortest, longest := 1, maxKey
 	op.Parameters = append(op.Parameters, &huma.Param{Name: keyHeader, In: "header",
-		Description: "Makes the request safe to send again: within 24 hours the same request under the same key gives the first one's answer, with the header " + replayedHeader + ", and is not done twice.",
+		Description: "Makes the request safe to send again: within 24 hours the same request under the same key gives the first one's answer, with the header " + replayedHeader + ", and is not done twice. An answer about the moment, such as 409, is not kept: the request may be sent again.",
 		Schema:      &huma.Schema{Type: huma.TypeString, MinLength: &shortest, MaxLength: &longest}})
 	text := codeKeyReused + ": another request came under this key; " + codeRequestInFlight + ": the first one is still being done"
 	if was := op.Responses["409"]; was != nil {

@@ -70,6 +70,13 @@ var requestTrials = []trial{
 		w.same("request after all that", again, r)
 		w.ok(w.s.EndRequest(w.ctx(), w.ws, answer("k", after(time.Hour))))
 	}},
+	{"request/a hash noted while in flight is there for who takes it over", func(w *world) {
+		w.begin("k", start, start)
+		w.ok(w.s.EndRequest(w.ctx(), w.ws, store.Request{Key: "k", Hash: "h", At: start, Beat: start}))
+		r, begun := w.begin("k", after(time.Hour), after(time.Minute))
+		w.same("taken over", begun, true)
+		w.same("hash", r.Hash, "h")
+	}},
 	{"request/dropped and unknown", func(w *world) {
 		w.begin("k", start, start)
 		w.ok(w.s.DropRequest(w.ctx(), w.ws, "k", start))
