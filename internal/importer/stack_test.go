@@ -2,10 +2,13 @@ package importer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,7 +51,11 @@ func newIdleStack(t testing.TB, mod func(*importer.Config)) *stack {
 	dir := t.TempDir()
 	s := &stack{t: t}
 	var err error
-	if s.db, err = sqlite.Open(ctx, filepath.Join(dir, "t.db"), sqlite.Options{}); err != nil {
+	file := filepath.Join(dir, "t.db")
+	if err := os.WriteFile(file, migrated(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s.db, err = sqlite.Open(ctx, file, sqlite.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.db.Close() })
@@ -69,14 +76,46 @@ func newIdleStack(t testing.TB, mod func(*importer.Config)) *stack {
 	if s.engine, err = sqlitejobs.New(s.db.Writer(), jobs.Config{Handler: s.svc, Log: slog.New(slog.DiscardHandler), Workers: 2, SoleOwner: true}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.engine.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
 	s.db.BindEnqueue(s.engine.InsertTx)
 	if s.ws, err = s.db.CreateWorkspace(ctx, store.Workspace{Name: "test", Currency: "EUR", CreatedAt: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// template is a database with every table in it, made once: making the tables costs
+// more than most tests do.
+var template struct {
+	once sync.Once
+	file []byte
+	err  error
+}
+
+func migrated(t testing.TB) []byte {
+	t.Helper()
+	template.once.Do(func() {
+		template.file, template.err = migrate(filepath.Join(t.TempDir(), "template.db"))
+	})
+	if template.err != nil {
+		t.Fatal(template.err)
+	}
+	return template.file
+}
+
+func migrate(file string) ([]byte, error) {
+	ctx := context.Background()
+	db, err := sqlite.Open(ctx, file, sqlite.Options{})
+	if err != nil {
+		return nil, err
+	}
+	engine, err := sqlitejobs.New(db.Writer(), jobs.Config{Handler: &importer.Service{}, Log: slog.New(slog.DiscardHandler), Workers: 1, SoleOwner: true})
+	if err == nil {
+		err = engine.Migrate(ctx)
+	}
+	if err = errors.Join(err, db.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
 }
 
 func (s *stack) start() {
