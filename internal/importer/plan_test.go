@@ -469,3 +469,44 @@ func TestARetryGivenUpBeforeItWroteLeavesTheImportAsItWas(t *testing.T) {
 		t.Error("it could not be undone")
 	}
 }
+
+// A nightly stock feed runs between a plan and its apply, and between an import and
+// its undo: nothing is held, and nothing kept but stock.
+func TestAStockFeedInBetweenHoldsAndKeepsNothingButStock(t *testing.T) {
+	s := newStack(t, func(c *importer.Config) { c.ChunkRows = 70 })
+	const n = 300
+	file := func(columns string, cells func(i int) string) string {
+		var sb strings.Builder
+		sb.WriteString(columns + "\n")
+		for i := range n {
+			fmt.Fprintf(&sb, "S%03d,%s\n", i, cells(i))
+		}
+		return sb.String()
+	}
+	stock := func(add int) string {
+		return file("sku,stock", func(i int) string { return fmt.Sprint(i + add) })
+	}
+	s.run("a.csv", file("sku,title,price,stock", func(i int) string { return fmt.Sprintf("t%d,1.00,%d", i, i) }), importer.Options{})
+	plan := s.plan("b.csv", file("sku,title,price", func(i int) string { return fmt.Sprintf("u%d,2.00", i) }), importer.Options{})
+	s.run("stock.csv", stock(1000), importer.Options{})
+	if done := s.apply(plan); done.Tally != (catalog.Tally{Updated: n}) {
+		t.Errorf("applied: %+v", done.Tally)
+	}
+	before := s.docs()
+	both := s.run("c.csv", file("sku,title,price,stock", func(i int) string { return fmt.Sprintf("v%d,3.00,%d", i, i+5) }), importer.Options{})
+	s.run("stock.csv", stock(2000), importer.Options{})
+	undo := s.takeBack(both)
+	if undo.Tally.Updated != n || undo.Tally.Held != 0 || undo.Tally.Warnings != n {
+		t.Errorf("undone: %+v", undo.Tally)
+	}
+	for kept := range s.keptValues(undo) {
+		if !strings.HasSuffix(kept, " stock") {
+			t.Errorf("kept %s", kept)
+		}
+	}
+	for id, doc := range s.docs() {
+		if doc.Token("title") != before[id].Token("title") || doc.Token("price") != before[id].Token("price") || len(doc.Token("stock")) != 4 {
+			t.Errorf("item %s is %s, was %s", id, doc, before[id])
+		}
+	}
+}
