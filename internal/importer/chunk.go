@@ -95,7 +95,7 @@ type chunkReader struct {
 func (s *Service) newChunkReader(ctx context.Context, st *started, in *input) (*chunkReader, error) {
 	r := &chunkReader{svc: s, st: st, decider: s.newDecider(ctx, &st.imp, in), most: s.cfg.ChunkRows}
 	if st.batch.Pass.Round() == 0 {
-		r.most = evenChunks(st.batch.Rows-st.batch.Tally.Rows(), s.cfg.ChunkRows)
+		r.most = evenChunks(st.batch.Rows-st.batch.Tally.Rows(), r.most)
 	}
 	var err error
 	if r.plan, err = s.newPlanReader(ctx, &st.imp, &st.batch); err != nil {

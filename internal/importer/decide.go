@@ -360,6 +360,8 @@ type known struct {
 	world *world
 	// found are the matches of the chunk's keys.
 	found byKey[store.Found]
+	// keys says that a change sets keys, which another may have had.
+	keys bool
 	// shared says that several changes of the chunk reach one item.
 	shared bool
 	// matched has a bit for each key field by which a change found an item.
@@ -406,6 +408,9 @@ func (k *known) read(ctx context.Context, items store.ItemReader, importNo int64
 func (k *known) mayMatter(writes []catalog.Write) bool {
 	if k.shared {
 		return true
+	}
+	if !k.keys {
+		return false // nobody asks for a key that is given up
 	}
 	for i := range writes {
 		b, a := writes[i].Before, &writes[i].After
@@ -484,6 +489,7 @@ func (k *known) need(c *catalog.Change, handles map[catalog.Kind][]int64, owners
 		}
 	}
 	c.KeysSet(func(key catalog.Key) {
+		k.keys = true
 		if key.Field != catalog.KeyGTIN || !c.GTINShared {
 			owners.add(c.Kind, key)
 		}

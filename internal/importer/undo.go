@@ -219,7 +219,7 @@ func (s *Service) cutUndo(ctx context.Context, st *started) error {
 	if err := s.saveJSON(ctx, writtenKey(&st.imp), pages); err != nil {
 		return fmt.Errorf("store list of pages: %w", err)
 	}
-	size := batchRows(st.imp.Rows)
+	size := undoBatchRows(st.imp.Rows)
 	var batches []store.Batch
 	for i := range pages {
 		if n := len(batches); n == 0 || batches[n-1].Rows+pages[i].Rows > size && batches[n-1].Rows >= size/2 {
@@ -231,6 +231,10 @@ func (s *Service) cutUndo(ctx context.Context, st *started) error {
 	}
 	return s.commitCut(ctx, st, batches)
 }
+
+// undoBatchRows is the size of an undo's batches: few large ones, for a chunk takes
+// several small pages together, and the next is read while one is written.
+func undoBatchRows(rows int64) int64 { return min(max(rows/8, minBatchRows), maxBatchRows) }
 
 // comparePages orders pages by when they were written, batch by batch.
 func comparePages(a, b *ledger.Page) int {
