@@ -14,6 +14,10 @@ import (
 // time that a pause may take small, whatever the rows are.
 const chunkBytes = 8 << 20
 
+// undoShare is how many chunks of an undo an import's chunk is: an undo holds whole
+// documents, before and after, and is fastest where few of them are about.
+const undoShare = 3
+
 // chunkOps bounds the operations of a chunk: a file of thousands of columns asks
 // for many in few bytes.
 const chunkOps = 128 << 10
@@ -94,6 +98,9 @@ type chunkReader struct {
 
 func (s *Service) newChunkReader(ctx context.Context, st *started, in *input) (*chunkReader, error) {
 	r := &chunkReader{svc: s, st: st, decider: s.newDecider(ctx, &st.imp, in), most: s.cfg.ChunkRows}
+	if st.batch.Input == store.ImageInput {
+		r.most = max(r.most/undoShare, 1)
+	}
 	if st.batch.Pass.Round() == 0 {
 		r.most = evenChunks(st.batch.Rows-st.batch.Tally.Rows(), r.most)
 	}
