@@ -13,6 +13,7 @@ import (
 	"tallyman/internal/catalog"
 	"tallyman/internal/store"
 	"tallyman/internal/tabular"
+	"tallyman/internal/tabular/safecsv"
 )
 
 // CorrectFile implements API. Rows are attached in order of their numbers,
@@ -115,7 +116,7 @@ func (a *attacher) attach(ctx context.Context) (err error) {
 func (a *attacher) pairColumns() error {
 	uploaded := make(map[string][]int)
 	for i, h := range a.up.layout.Header {
-		h = headingText(unguard(h))
+		h = headingText(safecsv.Unguard(h))
 		uploaded[h] = append(uploaded[h], i)
 	}
 	keys := uploaded[RowColumns[0]]
@@ -163,7 +164,7 @@ func (a *attacher) ignore(uploaded map[string][]int, paired map[int]bool) {
 	}
 	slices.Sort(left)
 	for _, i := range left[:min(len(left), maxIgnored)] {
-		a.report.Ignored = append(a.report.Ignored, catalog.Shorten(headingText(unguard(a.up.layout.Header[i]))))
+		a.report.Ignored = append(a.report.Ignored, catalog.Shorten(headingText(safecsv.Unguard(a.up.layout.Header[i]))))
 	}
 	if more := len(left) - maxIgnored; more > 0 {
 		a.report.Ignored = append(a.report.Ignored, fmt.Sprintf("… and %s more", inThousands(more)))
@@ -200,7 +201,7 @@ func (a *attacher) locate() error {
 			a.example("Line %d cannot be read: %s", rec.Line, rec.Problem.Message)
 			return nil
 		}
-		cell := unguard(cellAt(rec.Cells, a.key))
+		cell := safecsv.Unguard(cellAt(rec.Cells, a.key))
 		id, row, ok := parseRowKey(cell)
 		switch {
 		case !ok && strings.TrimSpace(cell) == "":
@@ -259,7 +260,7 @@ func (a *attacher) row(ctx context.Context, places []place) error {
 // alike reports whether two uploaded rows have the same cells.
 func (a *attacher) alike(x, y *tabular.Record) bool {
 	return !slices.ContainsFunc(a.pairs, func(p columnPair) bool {
-		return bareText(unguard(cellAt(x.Cells, p.up))) != bareText(unguard(cellAt(y.Cells, p.up)))
+		return bareText(safecsv.Unguard(cellAt(x.Cells, p.up))) != bareText(safecsv.Unguard(cellAt(y.Cells, p.up)))
 	})
 }
 
@@ -338,7 +339,7 @@ func (a *attacher) enter(ctx context.Context, row int64) (*overlay, error) {
 func (a *attacher) corrected(rec, up *tabular.Record) map[int]string {
 	var cells map[int]string
 	for _, p := range a.pairs {
-		text, stands := unguard(cellAt(up.Cells, p.up)), cellAt(rec.Cells, p.own)
+		text, stands := safecsv.Unguard(cellAt(up.Cells, p.up)), cellAt(rec.Cells, p.own)
 		if text == stands {
 			continue
 		}

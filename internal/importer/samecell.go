@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"golang.org/x/text/encoding/charmap"
-
-	"tallyman/internal/tabular/safecsv"
 )
 
 // A file of rows that comes back from a spreadsheet has cells that nobody
@@ -22,14 +20,6 @@ const (
 	same             // it is the same text, or the same value
 	rounded          // it is the same number with fewer digits: the spreadsheet cannot hold more
 )
-
-// unguard takes away the quote that safecsv.Guard put before a text, and no other.
-func unguard(cell string) string {
-	if strings.HasPrefix(cell, "'") && safecsv.Guard(cell[1:]) == cell {
-		return cell[1:]
-	}
-	return cell
-}
 
 // compareCells compares a cell that came back, its guard removed, with the cell
 // as it stands.

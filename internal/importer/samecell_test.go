@@ -3,8 +3,6 @@ package importer
 import (
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"tallyman/internal/tabular/safecsv"
 )
 
@@ -139,24 +137,10 @@ func FuzzCompareCells(f *testing.F) {
 		}
 		compareCells(a, b)
 		ungrouped(a, b)
-		if unguard(safecsv.Guard(a)) != a {
+		if safecsv.Unguard(safecsv.Guard(a)) != a {
 			t.Errorf("%q does not come back", a)
 		}
 	})
-}
-
-func TestUnguardTakesWhatGuardGave(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		cell := rapid.StringOf(rapid.RuneFrom([]rune("'=+-@\t\r 19.a"))).Draw(t, "cell")
-		if got := unguard(safecsv.Guard(cell)); got != cell {
-			t.Fatalf("%q is guarded as %q and comes back as %q", cell, safecsv.Guard(cell), got)
-		}
-	})
-	for cell, want := range map[string]string{"'-5": "'-5", "'abc": "'abc", "'": "'", "'=1": "=1", "''=1": "'=1", "=1": "=1"} {
-		if got := unguard(cell); got != want {
-			t.Errorf("unguard(%q) = %q, want %q", cell, got, want)
-		}
-	}
 }
 
 func TestRowKeys(t *testing.T) {

@@ -59,6 +59,14 @@ func Guard(s string) string {
 	return "'" + s
 }
 
+// Unguard takes away the quote that Guard put before a text, and no other.
+func Unguard(cell string) string {
+	if strings.HasPrefix(cell, "'") && Guard(cell[1:]) == cell {
+		return cell[1:]
+	}
+	return cell
+}
+
 // isNumber reports whether s is an optional sign, digits and at most one point.
 func isNumber(s string) bool {
 	if s != "" && (s[0] == '-' || s[0] == '+') {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func TestRecord(t *testing.T) {
@@ -89,4 +91,18 @@ func FuzzRecord(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestUnguardTakesWhatGuardGave(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cell := rapid.StringOf(rapid.RuneFrom([]rune("'=+-@\t\r 19.a"))).Draw(t, "cell")
+		if got := Unguard(Guard(cell)); got != cell {
+			t.Fatalf("%q is guarded as %q and comes back as %q", cell, Guard(cell), got)
+		}
+	})
+	for cell, want := range map[string]string{"'-5": "'-5", "'abc": "'abc", "'": "'", "'=1": "=1", "''=1": "'=1", "=1": "=1"} {
+		if got := Unguard(cell); got != want {
+			t.Errorf("Unguard(%q) = %q, want %q", cell, got, want)
+		}
+	}
 }
