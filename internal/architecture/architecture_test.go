@@ -49,7 +49,7 @@ var beside = []string{
 var implementations = []string{"store/sqlite", "store/postgres", "files/disk", "files/s3", "jobs/sqlitejobs", "jobs/postgresjobs"}
 
 // suites are run by tests and are no part of the program.
-var suites = []string{"store/storetest", "files/filestest", "tabular/tabulartest"}
+var suites = []string{"store/storetest", "store/postgres/pgtest", "files/filestest", "files/s3/s3test", "jobs/jobstest", "tabular/tabulartest"}
 
 // outside lists what the domain must not import: whatever reads, writes or
 // waits, with everything below it but what is excepted.

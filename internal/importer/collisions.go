@@ -169,7 +169,7 @@ func (s *Service) amend(ctx context.Context, st *started, group []collision) err
 	defer s.encoders.Put(encoder)
 	page := &ledger.Page{}
 	encoder.Encode(page, entries, nil)
-	return s.cfg.Store.Write(ctx, st.imp.WS, false, func(tx store.Tx) error {
+	return s.transact(ctx, st.imp.WS, false, func(tx store.Tx) error {
 		if err := tx.CheckBatch(ctx, st.batch.BatchRef, st.batch.Epoch); err != nil {
 			return err
 		}

@@ -33,7 +33,7 @@ func (s *Service) Terminate(ctx context.Context, ws store.Workspace, id string) 
 // move takes an import that is under way (or, to terminate, paused) to a
 // passing state. done says that it already is where it was asked to go.
 func (s *Service) move(ctx context.Context, ws store.Workspace, id, verb string, passing, target store.State) (imp store.Import, done bool, err error) {
-	err = s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error {
+	err = s.transact(ctx, ws.WS, true, func(tx store.Tx) error {
 		imp, err = tx.LockImportID(ctx, id)
 		if err != nil {
 			return err
@@ -99,7 +99,7 @@ func passing(s store.State) bool { return s == store.Pausing || s == store.Termi
 func (s *Service) settle(ctx context.Context, ws store.WS, importNo int64) (store.Import, error) {
 	ctx = context.WithoutCancel(ctx)
 	var imp store.Import
-	err := s.cfg.Store.Write(ctx, ws, true, func(tx store.Tx) error {
+	err := s.transact(ctx, ws, true, func(tx store.Tx) error {
 		var err error
 		if imp, err = tx.LockImport(ctx, importNo); err != nil {
 			return err
@@ -141,7 +141,7 @@ func (s *Service) settle(ctx context.Context, ws store.WS, importNo int64) (stor
 
 // Resume implements API. The import goes on at its cursors.
 func (s *Service) Resume(ctx context.Context, ws store.Workspace, id string) (store.Import, error) {
-	err := s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error {
+	err := s.transact(ctx, ws.WS, true, func(tx store.Tx) error {
 		imp, err := tx.LockImportID(ctx, id)
 		if err != nil {
 			return err
@@ -255,7 +255,7 @@ func (s *Service) revive(ctx context.Context, st *store.StalledBatch, before tim
 		_, err := s.settle(ctx, st.WS, st.Batch.ImportNo)
 		return err
 	}
-	return s.cfg.Store.Write(ctx, st.WS, false, func(tx store.Tx) error {
+	return s.transact(ctx, st.WS, false, func(tx store.Tx) error {
 		imp, err := tx.LockImport(ctx, st.Batch.ImportNo)
 		if err != nil || !imp.State.Working() {
 			return err

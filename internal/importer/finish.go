@@ -69,7 +69,7 @@ func undoesMore(imp *store.Import, t *catalog.Tally) bool {
 // endStep ends a finish step together with what follows from it. It refuses
 // while batches of the pass at work are not finished.
 func (s *Service) endStep(ctx context.Context, st *started, then func(store.Tx, *store.Import) error) error {
-	return s.cfg.Store.Write(ctx, st.imp.WS, true, func(tx store.Tx) error {
+	return s.transact(ctx, st.imp.WS, true, func(tx store.Tx) error {
 		if err := tx.CheckBatch(ctx, st.batch.BatchRef, st.batch.Epoch); err != nil {
 			return err
 		}

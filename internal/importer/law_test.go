@@ -363,7 +363,7 @@ func TestSweepRevivesWhatNobodyWorksOn(t *testing.T) {
 	}
 	// The job is lost: as after a node died with it, its batch holds a job that
 	// the engine no longer knows.
-	if _, err := s.db.Writer().ExecContext(ctx, "DELETE FROM river_job"); err != nil {
+	if err := s.db.jobsLost(ctx); err != nil {
 		t.Fatal(err)
 	}
 	s.start()

@@ -140,7 +140,7 @@ func (s *Service) Apply(ctx context.Context, ws store.Workspace, id string, opt 
 	if err != nil {
 		return before, fmt.Errorf("list batches: %w", err)
 	}
-	err = s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error {
+	err = s.transact(ctx, ws.WS, true, func(tx store.Tx) error {
 		imp, err := tx.LockImport(ctx, before.No)
 		if err != nil {
 			return err
@@ -183,7 +183,7 @@ func mayApply(imp, before *store.Import, opt ApplyOptions) error {
 
 // Replan implements API.
 func (s *Service) Replan(ctx context.Context, ws store.Workspace, id string) (store.Import, error) {
-	err := s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error {
+	err := s.transact(ctx, ws.WS, true, func(tx store.Tx) error {
 		imp, err := tx.LockImportID(ctx, id)
 		if err != nil {
 			return err

@@ -36,7 +36,7 @@ func (s *Service) refuse(ctx context.Context, ws store.Workspace, up *Upload, op
 	// Its sender may be gone, which is no reason to forget what was sent.
 	ctx = context.WithoutCancel(ctx)
 	s.Discard(ctx, up)
-	err := s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error { return tx.InsertImport(ctx, &imp) })
+	err := s.transact(ctx, ws.WS, true, func(tx store.Tx) error { return tx.InsertImport(ctx, &imp) })
 	if err != nil {
 		s.cfg.Log.Error("record refusal", "import", imp.ID, "code", f.Code, "error", err)
 		return errors.Join(f, fmt.Errorf("record refusal: %w", err))

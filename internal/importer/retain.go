@@ -48,7 +48,7 @@ func (s *Service) retain(ctx context.Context, imp *store.Import, now time.Time) 
 		return err
 	}
 	for more := true; more; {
-		err := s.cfg.Store.Write(ctx, imp.WS, false, func(tx store.Tx) error {
+		err := s.transact(ctx, imp.WS, false, func(tx store.Tx) error {
 			if still, err := unmoved(ctx, tx, imp); err != nil || !still {
 				more = false
 				return err
@@ -63,7 +63,7 @@ func (s *Service) retain(ctx context.Context, imp *store.Import, now time.Time) 
 	}
 	s.cfg.Log.Info("ledger aged out", "import", imp.ID, "outcomes", outcomes)
 	// The mark comes last: after a crash the rest is found again.
-	return s.cfg.Store.Write(ctx, imp.WS, false, func(tx store.Tx) error {
+	return s.transact(ctx, imp.WS, false, func(tx store.Tx) error {
 		fresh, err := tx.LockImport(ctx, imp.No)
 		if err != nil || fresh.Version != imp.Version {
 			return err
@@ -86,7 +86,7 @@ func (s *Service) giveUpPlan(ctx context.Context, imp *store.Import) error {
 	if imp.State != store.Planned {
 		return nil
 	}
-	return s.cfg.Store.Write(ctx, imp.WS, true, func(tx store.Tx) error {
+	return s.transact(ctx, imp.WS, true, func(tx store.Tx) error {
 		fresh, err := tx.LockImport(ctx, imp.No)
 		if err != nil || fresh.State != store.Planned {
 			return err

@@ -19,7 +19,7 @@ func (s *Service) Retry(ctx context.Context, ws store.Workspace, id string, opt 
 	if err := s.mayRetry(ctx, &before, opt); err != nil {
 		return store.Import{}, err
 	}
-	err = s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error {
+	err = s.transact(ctx, ws.WS, true, func(tx store.Tx) error {
 		imp, err := tx.LockImport(ctx, before.No)
 		if err != nil {
 			return err

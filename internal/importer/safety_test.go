@@ -88,7 +88,7 @@ func (s *stack) batch(imp store.Import, pass ledger.Pass) store.Batch {
 func (s *stack) tired(n int) {
 	s.t.Helper()
 	failures := strings.Repeat(`,{"at":"2026-01-01T00:00:00Z","attempt":1,"error":"broken","trace":""}`, n)[1:]
-	if _, err := s.db.Writer().ExecContext(context.Background(), "UPDATE river_job SET errors = jsonb(?)", "["+failures+"]"); err != nil {
+	if err := s.db.setErrors(context.Background(), "["+failures+"]"); err != nil {
 		s.t.Fatal(err)
 	}
 	s.start()

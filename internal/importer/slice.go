@@ -135,7 +135,7 @@ func (s *Service) scanRecord(dec tabular.Decoder, mapper source.Mapper, keys *ke
 
 // commitScan saves the cursor together with the job that goes on from it.
 func (s *Service) commitScan(ctx context.Context, st *started) error {
-	err := s.cfg.Store.Write(ctx, st.imp.WS, false, func(tx store.Tx) error {
+	err := s.transact(ctx, st.imp.WS, false, func(tx store.Tx) error {
 		if err := tx.CheckBatch(ctx, st.batch.BatchRef, st.batch.Epoch); err != nil {
 			return err
 		}
@@ -188,7 +188,7 @@ func (s *Service) commitCut(ctx context.Context, st *started, batches []store.Ba
 	if err != nil {
 		return err
 	}
-	err = s.cfg.Store.Write(ctx, st.imp.WS, true, func(tx store.Tx) error {
+	err = s.transact(ctx, st.imp.WS, true, func(tx store.Tx) error {
 		if err := tx.CheckBatch(ctx, st.batch.BatchRef, st.batch.Epoch); err != nil {
 			return err
 		}

@@ -2,13 +2,10 @@ package importer_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,22 +14,20 @@ import (
 	"tallyman/internal/files/disk"
 	"tallyman/internal/importer"
 	"tallyman/internal/jobs"
-	"tallyman/internal/jobs/sqlitejobs"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
-	"tallyman/internal/store/sqlite"
 )
 
 // patience bounds every wait of a test: past it something hangs.
 const patience = 2 * time.Minute
 
-// stack is the real thing in a temporary folder: SQLite, files on disk, River.
+// stack is the real thing in a temporary folder: a database, files on disk, River.
 type stack struct {
 	t      testing.TB
-	db     *sqlite.DB
+	db     *ground
 	files  files.Store
 	svc    *importer.Service
-	engine *sqlitejobs.Engine
+	engine engine
 	ws     store.Workspace
 }
 
@@ -51,14 +46,7 @@ func newIdleStack(t testing.TB, mod func(*importer.Config)) *stack {
 	dir := t.TempDir()
 	s := &stack{t: t}
 	var err error
-	file := filepath.Join(dir, "t.db")
-	if err := os.WriteFile(file, migrated(t), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if s.db, err = sqlite.Open(ctx, file, sqlite.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.db.Close() })
+	s.db = openGround(t, dir)
 	disk, err := disk.Open(filepath.Join(dir, "files"), disk.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -73,49 +61,16 @@ func newIdleStack(t testing.TB, mod func(*importer.Config)) *stack {
 	if s.svc, err = importer.New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	if s.engine, err = sqlitejobs.New(s.db.Writer(), jobs.Config{Handler: s.svc, Log: slog.New(slog.DiscardHandler), Workers: 2, SoleOwner: true}); err != nil {
+	if s.engine, err = s.db.makeEngine(jobs.Config{Handler: s.svc, Log: slog.New(slog.DiscardHandler), Node: "test", Workers: 2}); err != nil {
 		t.Fatal(err)
 	}
-	s.db.BindEnqueue(s.engine.InsertTx)
+	if err := s.engine.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
 	if s.ws, err = s.db.CreateWorkspace(ctx, store.Workspace{Name: "test", Currency: "EUR", CreatedAt: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	return s
-}
-
-// template is a database with every table in it, made once: making the tables costs
-// more than most tests do.
-var template struct {
-	once sync.Once
-	file []byte
-	err  error
-}
-
-func migrated(t testing.TB) []byte {
-	t.Helper()
-	template.once.Do(func() {
-		template.file, template.err = migrate(filepath.Join(t.TempDir(), "template.db"))
-	})
-	if template.err != nil {
-		t.Fatal(template.err)
-	}
-	return template.file
-}
-
-func migrate(file string) ([]byte, error) {
-	ctx := context.Background()
-	db, err := sqlite.Open(ctx, file, sqlite.Options{})
-	if err != nil {
-		return nil, err
-	}
-	engine, err := sqlitejobs.New(db.Writer(), jobs.Config{Handler: &importer.Service{}, Log: slog.New(slog.DiscardHandler), Workers: 1, SoleOwner: true})
-	if err == nil {
-		err = engine.Migrate(ctx)
-	}
-	if err = errors.Join(err, db.Close()); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(file)
 }
 
 func (s *stack) start() {

@@ -155,7 +155,7 @@ const staleByCorrection = "Rows were corrected after this plan; plan again."
 // correcting changes what is laid over an import's rows, provided that the import still
 // stands as it was seen. A plan that was made without the change holds no more.
 func (s *Service) correcting(ctx context.Context, seen *store.Import, change func(store.Tx) error) error {
-	err := s.cfg.Store.Write(ctx, seen.WS, true, func(tx store.Tx) error {
+	err := s.transact(ctx, seen.WS, true, func(tx store.Tx) error {
 		imp, err := tx.LockImport(ctx, seen.No)
 		if err != nil {
 			return err

@@ -32,7 +32,7 @@ func (s *Service) Start(ctx context.Context, ws store.Workspace, up *Upload, opt
 	if imp.DuplicateOf, err = s.duplicateOf(ctx, ws, &imp); err != nil {
 		return store.Import{}, err
 	}
-	err = s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error {
+	err = s.transact(ctx, ws.WS, true, func(tx store.Tx) error {
 		if err := tx.InsertImport(ctx, &imp); err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func (s *Service) Undo(ctx context.Context, ws store.Workspace, id string, opt O
 	if err != nil {
 		return store.Import{}, err
 	}
-	err = s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error {
+	err = s.transact(ctx, ws.WS, true, func(tx store.Tx) error {
 		of, err := tx.LockImport(ctx, before.No)
 		if err != nil {
 			return err

@@ -73,7 +73,7 @@ func (s *Service) failed(ctx context.Context, job store.Job, id int64, cause err
 // one, whose failures count from none.
 func (s *Service) giveBack(ctx context.Context, job store.Job, id int64) error {
 	ctx = context.WithoutCancel(ctx)
-	err := s.cfg.Store.Write(ctx, job.WS, false, func(tx store.Tx) error {
+	err := s.transact(ctx, job.WS, false, func(tx store.Tx) error {
 		b, err := tx.HeldBatch(ctx, job.Batch.ImportNo, job.Batch.Pass, id)
 		if err != nil {
 			return err
@@ -91,7 +91,7 @@ func (s *Service) giveBack(ctx context.Context, job store.Job, id int64) error {
 // holds a batch of it: the faults that a job of before finds are not its to tell.
 func (s *Service) fail(ctx context.Context, job store.Job, id int64, f *catalog.Fault) error {
 	ctx = context.WithoutCancel(ctx)
-	err := s.cfg.Store.Write(ctx, job.WS, true, func(tx store.Tx) error {
+	err := s.transact(ctx, job.WS, true, func(tx store.Tx) error {
 		imp, err := tx.LockImport(ctx, job.Batch.ImportNo)
 		if err != nil {
 			return err
@@ -146,7 +146,7 @@ type started struct {
 // state with its first job.
 func (s *Service) start(ctx context.Context, job store.Job, id int64) (started, error) {
 	var st started
-	err := s.cfg.Store.Write(ctx, job.WS, false, func(tx store.Tx) error {
+	err := s.transact(ctx, job.WS, false, func(tx store.Tx) error {
 		imp, err := tx.LockImport(ctx, job.Batch.ImportNo)
 		if err != nil {
 			return err
@@ -381,7 +381,7 @@ func (s *Service) beating(ctx context.Context, st *started, fn func(context.Cont
 }
 
 func (s *Service) beat(ctx context.Context, st *started) error {
-	return s.cfg.Store.Write(ctx, st.imp.WS, false, func(tx store.Tx) error {
+	return s.transact(ctx, st.imp.WS, false, func(tx store.Tx) error {
 		if err := tx.CheckBatch(ctx, st.batch.BatchRef, st.batch.Epoch); err != nil {
 			return err
 		}

@@ -124,10 +124,10 @@ type Database[TTx any] struct {
 	// Reclaim makes every running job available, as SoleOwner asks, and returns
 	// how many there were. nil for a database that processes share.
 	Reclaim func(ctx context.Context) (int64, error)
-	// Announce tells the workers of this process that a transaction inserted a
-	// job. It is called before that transaction ends. nil where the driver does
-	// it by itself.
-	Announce func(queue string)
+	// Announce tells workers that a transaction inserted a job, which they are
+	// to hear of when it commits. River's own way leaves out what comes soon after
+	// another announcement, though that one's transaction may not have committed.
+	Announce func(ctx context.Context, tx TTx, queue string) error
 }
 
 // Engine gives jobs to a Handler. TTx is a transaction of its database. Every
@@ -190,8 +190,8 @@ func (e *Engine[TTx]) InsertTx(ctx context.Context, tx TTx, j store.Job) (int64,
 	if err != nil {
 		return 0, fmt.Errorf("enqueue job: %w", err)
 	}
-	if e.db.Announce != nil {
-		e.db.Announce(queueOf(j))
+	if err := e.db.Announce(ctx, tx, queueOf(j)); err != nil {
+		return 0, fmt.Errorf("announce job: %w", err)
 	}
 	return res.Job.ID, nil
 }

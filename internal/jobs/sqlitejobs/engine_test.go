@@ -4,20 +4,18 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	_ "modernc.org/sqlite"
 
 	"tallyman/internal/jobs"
+	"tallyman/internal/jobs/jobstest"
 	"tallyman/internal/jobs/sqlitejobs"
 	"tallyman/internal/store"
 )
@@ -113,15 +111,6 @@ func testJob(batch int, small bool) store.Job {
 	return store.Job{WS: 1, Batch: store.BatchRef{ImportNo: 9, Pass: "apply", No: batch}, Small: small}
 }
 
-// sized is a test's size: the full one, or a small one under -short, which goes
-// with the race detector.
-func sized(full, short int) int {
-	if testing.Short() {
-		return short
-	}
-	return full
-}
-
 func receive[T any](t testing.TB, ch <-chan T, what string) T {
 	t.Helper()
 	select {
@@ -157,403 +146,41 @@ func record(calls chan<- call) handlerFunc {
 	}
 }
 
-func TestJobRunsOnce(t *testing.T) {
-	calls := make(chan call, 10)
-	db, e := newEngine(t, newPath(t), record(calls), nil)
-	start(t, e)
-	id := enqueue(t, db, e, 3, false)
-
-	want := call{testJob(3, false), id, 1}
-	want.job.Format = store.JobFormat
-	if got := receive(t, calls, "the job"); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-	stop(t, e)
-	if state, attempt := jobState(t, db, id); state != "completed" || attempt != 1 {
-		t.Errorf("the job is %s after %d attempts", state, attempt)
-	}
-	if len(calls) != 0 {
-		t.Errorf("the job ran again: %+v", <-calls)
-	}
-}
-
-// Jobs can be enqueued before the engine is started and while it is stopped.
-// Starting and stopping twice is the same as once.
-func TestJobWaitsForStart(t *testing.T) {
-	calls := make(chan call, 10)
-	db, e := newEngine(t, newPath(t), record(calls), nil)
-	for batch := range 2 {
-		id := enqueue(t, db, e, batch, false)
-		start(t, e)
-		start(t, e)
-		if got := receive(t, calls, "the job"); got.id != id {
-			t.Errorf("got %+v, want job %d", got, id)
-		}
-		stop(t, e)
-		stop(t, e)
-	}
-}
-
-func TestStopBeforeStart(t *testing.T) {
-	_, e := newEngine(t, newPath(t), record(nil), nil)
-	stop(t, e)
-}
-
-// Jobs run in the order they were enqueued, so one that was rolled back would
-// have run before the one behind it.
-func TestRolledBackJobNeverRuns(t *testing.T) {
-	calls := make(chan call, 10)
-	db, e := newEngine(t, newPath(t), record(calls), func(c *jobs.Config) { c.Workers = 1 })
-	start(t, e)
-	tx, err := db.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := e.InsertTx(t.Context(), tx, testJob(1, false)); err != nil {
-		t.Fatal(err)
-	}
-	if err := tx.Rollback(); err != nil {
-		t.Fatal(err)
-	}
-	enqueue(t, db, e, 2, false)
-	if got := receive(t, calls, "the second job"); got.job.Batch.No != 2 {
-		t.Errorf("got %+v", got)
-	}
-}
-
-// A handler enqueues its continuation in its own transaction, many times over.
-func TestContinuations(t *testing.T) {
-	length := sized(100, 30)
-	var (
-		db    *sql.DB
-		e     *sqlitejobs.Engine
-		calls = make(chan call, 10)
-		ready = make(chan struct{})
-	)
-	db, e = newEngine(t, newPath(t), func(ctx context.Context, job store.Job, id int64) error {
-		<-ready
-		if job.Batch.No == length {
-			calls <- call{job: job}
-			return nil
-		}
-		tx, err := db.BeginTx(ctx, nil)
-		if err != nil {
+// database is the database at path, for the suite.
+func database(t testing.TB, path string) jobstest.Database[*sql.Tx] {
+	db := openDB(t, path)
+	return jobstest.Database[*sql.Tx]{
+		New:       func(cfg jobs.Config) (*sqlitejobs.Engine, error) { return sqlitejobs.New(db, cfg) },
+		Begin:     func(ctx context.Context) (*sql.Tx, error) { return db.BeginTx(ctx, nil) },
+		Commit:    func(_ context.Context, tx *sql.Tx) error { return tx.Commit() },
+		Rollback:  func(_ context.Context, tx *sql.Tx) error { return tx.Rollback() },
+		Query:     func(query string, dest ...any) error { return db.QueryRow(query).Scan(dest...) },
+		SoleOwner: true,
+		SetArgs: func(id int64, args string) error {
+			_, err := db.Exec(`UPDATE river_job SET args = jsonb(?) WHERE id = ?`, args, id)
 			return err
-		}
-		defer tx.Rollback()
-		job.Batch.No++
-		if _, err := e.InsertTx(ctx, tx, job); err != nil {
-			return err
-		}
-		return tx.Commit()
-	}, nil)
-	close(ready)
-	start(t, e)
-	enqueue(t, db, e, 1, false)
-	receive(t, calls, "the last continuation")
+		},
+	}
 }
 
-func TestManyJobs(t *testing.T) {
-	n := sized(500, 100)
-	calls := make(chan call, 2*n)
+func TestEngine(t *testing.T) {
+	jobstest.Run(t, func(t testing.TB) jobstest.Database[*sql.Tx] { return database(t, newPath(t)) })
+}
+
+// Ringing for workers must not leave a row for each job behind.
+func TestRingingLeavesNoRows(t *testing.T) {
+	const n = 50
+	calls := make(chan call, n)
 	db, e := newEngine(t, newPath(t), record(calls), nil)
 	start(t, e)
-	tx, err := db.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for i := range n {
-		if _, err := e.InsertTx(t.Context(), tx, testJob(i, i%10 == 0)); err != nil {
-			t.Fatal(err)
-		}
+		enqueue(t, db, e, i, false)
+		receive(t, calls, "a job")
 	}
-	if err := tx.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	seen := map[int]bool{}
-	for range n {
-		seen[receive(t, calls, "a job").job.Batch.No] = true
-	}
-	stop(t, e)
-	if len(seen) != n || len(calls) != 0 {
-		t.Errorf("%d of %d jobs ran, and %d ran again", len(seen), n, len(calls))
-	}
-	if left := countJobs(t, db, "state <> 'completed'"); left != 0 {
-		t.Errorf("%d jobs are not completed", left)
-	}
-	// Ringing for workers must not leave a row for each job behind.
 	var notes int
 	if err := db.QueryRow(`SELECT count(*) FROM river_notification`).Scan(&notes); err != nil || notes > 10 {
 		t.Errorf("%d notifications, %v", notes, err)
 	}
-}
-
-func countJobs(t testing.TB, db *sql.DB, where string) (n int) {
-	t.Helper()
-	if err := db.QueryRow(`SELECT count(*) FROM river_job WHERE ` + where).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-func TestFailedJobIsTriedAgain(t *testing.T) {
-	for name, fail := range map[string]func() error{
-		"error": func() error { return errors.New("boom") },
-		"panic": func() error { panic("boom") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			attempts := make(chan int, 10)
-			db, e := newEngine(t, newPath(t), func(ctx context.Context, job store.Job, id int64) error {
-				attempts <- jobs.Attempt(ctx)
-				if jobs.Attempt(ctx) == 1 {
-					return fail()
-				}
-				return nil
-			}, func(c *jobs.Config) { c.PollInterval = 0 })
-			start(t, e)
-			id := enqueue(t, db, e, 1, false)
-			for want := 1; want <= 2; want++ {
-				if got := receive(t, attempts, "an attempt"); got != want {
-					t.Errorf("attempt %d, want %d", got, want)
-				}
-			}
-			stop(t, e)
-			if state, _ := jobState(t, db, id); state != "completed" {
-				t.Errorf("the job is %s", state)
-			}
-		})
-	}
-}
-
-// A job that has nothing to do is complete and is not tried again.
-func TestStaleJobIsComplete(t *testing.T) {
-	for _, reason := range []error{store.ErrStale, store.ErrFenced} {
-		called := make(chan struct{}, 10)
-		db, e := newEngine(t, newPath(t), func(context.Context, store.Job, int64) error {
-			called <- struct{}{}
-			return fmt.Errorf("start batch: %w", reason)
-		}, nil)
-		start(t, e)
-		id := enqueue(t, db, e, 1, false)
-		receive(t, called, "the job")
-		stop(t, e)
-		if state, attempt := jobState(t, db, id); state != "completed" || attempt != 1 {
-			t.Errorf("%v: the job is %s after %d attempts", reason, state, attempt)
-		}
-	}
-}
-
-func TestNewerJobIsPutOff(t *testing.T) {
-	calls := make(chan call, 10)
-	db, e := newEngine(t, newPath(t), record(calls), func(c *jobs.Config) { c.Workers = 1 })
-	newer := enqueue(t, db, e, 1, false)
-	if _, err := db.Exec(`UPDATE river_job SET args = jsonb('{"format":99,"ws":{}}') WHERE id = ?`, newer); err != nil {
-		t.Fatal(err)
-	}
-	ours := enqueue(t, db, e, 2, false)
-	start(t, e)
-	if got := receive(t, calls, "our job"); got.id != ours {
-		t.Errorf("got %+v", got)
-	}
-	stop(t, e)
-	if state, attempt := jobState(t, db, newer); state != "scheduled" || attempt != 0 {
-		t.Errorf("the newer job is %s after %d attempts", state, attempt)
-	}
-}
-
-// A small import runs while big ones hold every worker of theirs.
-func TestSmallQueueIsNotBlocked(t *testing.T) {
-	big, small := make(chan struct{}, 10), make(chan struct{}, 10)
-	db, e := newEngine(t, newPath(t), func(ctx context.Context, job store.Job, id int64) error {
-		if job.Small {
-			small <- struct{}{}
-			return nil
-		}
-		big <- struct{}{}
-		<-jobs.StopSignal(ctx)
-		return nil
-	}, nil)
-	start(t, e)
-	for i := range 3 {
-		enqueue(t, db, e, i, false)
-	}
-	for range 2 {
-		receive(t, big, "a big job")
-	}
-	enqueue(t, db, e, 9, true)
-	receive(t, small, "the small job")
-	if len(big) != 0 {
-		t.Error("more jobs ran at once than there are workers")
-	}
-}
-
-func TestStopWaitsForHandlers(t *testing.T) {
-	began := make(chan struct{})
-	ended := false
-	db, e := newEngine(t, newPath(t), func(ctx context.Context, job store.Job, id int64) error {
-		close(began)
-		<-jobs.StopSignal(ctx)
-		if !jobs.Stopping(ctx) || ctx.Err() != nil {
-			t.Errorf("stopping %t, context %v", jobs.Stopping(ctx), ctx.Err())
-		}
-		ended = true
-		return nil
-	}, nil)
-	start(t, e)
-	id := enqueue(t, db, e, 1, false)
-	receive(t, began, "the job")
-	stop(t, e)
-	if !ended {
-		t.Error("Stop did not wait")
-	}
-	if state, _ := jobState(t, db, id); state != "completed" {
-		t.Errorf("the job is %s", state)
-	}
-}
-
-// A handler that does not hear the signal is cancelled. That is no failed
-// attempt, and the job runs after the next start.
-func TestStopCancelsDeafHandlers(t *testing.T) {
-	began := make(chan int, 10)
-	db, e := newEngine(t, newPath(t), func(ctx context.Context, job store.Job, id int64) error {
-		began <- jobs.Attempt(ctx)
-		<-ctx.Done()
-		return errors.New("interrupted")
-	}, func(c *jobs.Config) { c.StopGrace = time.Millisecond })
-	id := enqueue(t, db, e, 1, false)
-	for range 2 {
-		start(t, e)
-		if got := receive(t, began, "the job"); got != 1 {
-			t.Errorf("attempt %d", got)
-		}
-		stop(t, e)
-		if state, attempt := jobState(t, db, id); state != "available" || attempt != 0 {
-			t.Errorf("the job is %s after %d attempts", state, attempt)
-		}
-	}
-}
-
-// Live knows a job from the moment it is enqueued until it is complete, whatever
-// it waits for, and no job that was never there.
-func TestLive(t *testing.T) {
-	began, release := make(chan struct{}), make(chan struct{})
-	db, e := newEngine(t, newPath(t), func(ctx context.Context, job store.Job, id int64) error {
-		switch job.Batch.No {
-		case 1:
-			return errors.New("boom")
-		case 2:
-			began <- struct{}{}
-			<-release
-		}
-		return nil
-	}, func(c *jobs.Config) {
-		c.Workers = 1
-		// A retry that is due soon would be available at once.
-		c.Now = func() time.Time { return time.Now().Add(time.Hour) }
-	})
-	failing, held, waiting := enqueue(t, db, e, 1, false), enqueue(t, db, e, 2, false), enqueue(t, db, e, 3, false)
-	const unknown = 4711
-	check := func(states map[int64]string, want map[int64]bool) {
-		t.Helper()
-		for id, want := range states {
-			if got, _ := jobState(t, db, id); got != want {
-				t.Errorf("job %d is %s, want %s", id, got, want)
-			}
-		}
-		got, err := e.Live(t.Context(), []int64{failing, held, waiting, unknown})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !maps.Equal(got, want) {
-			t.Errorf("live are %v, want %v; the jobs are %v", got, want, states)
-		}
-	}
-	all := map[int64]bool{failing: true, held: true, waiting: true}
-	check(map[int64]string{failing: "available", held: "available", waiting: "available"}, all)
-	start(t, e)
-	receive(t, began, "the job that is held")
-	// What became of the failed one is written behind its back, so its state is
-	// looked at after the stop.
-	check(map[int64]string{held: "running", waiting: "available"}, all)
-	close(release)
-	stop(t, e)
-	want := map[int64]bool{failing: true}
-	if state, _ := jobState(t, db, waiting); state != "completed" {
-		want[waiting] = true // the stop came before its turn
-	}
-	check(map[int64]string{failing: "retryable", held: "completed"}, want)
-	if got, err := e.Live(t.Context(), nil); err != nil || len(got) != 0 {
-		t.Errorf("of no jobs live are %v, %v", got, err)
-	}
-}
-
-// Health is nil between a start and the stop that follows, and no longer than
-// until the stop begins.
-func TestHealth(t *testing.T) {
-	began, release := make(chan struct{}, 1), make(chan struct{})
-	db, e := newEngine(t, newPath(t), func(context.Context, store.Job, int64) error {
-		began <- struct{}{}
-		<-release
-		return nil
-	}, nil)
-	if e.Health() == nil {
-		t.Error("an engine that was not started is healthy")
-	}
-	start(t, e)
-	if err := e.Health(); err != nil {
-		t.Errorf("started: %v", err)
-	}
-	enqueue(t, db, e, 1, false)
-	receive(t, began, "the job")
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := e.Stop(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("stop: %v", err)
-	}
-	if e.Health() == nil {
-		t.Error("an engine that is being stopped is healthy")
-	}
-	close(release)
-	stop(t, e)
-	if e.Health() == nil {
-		t.Error("a stopped engine is healthy")
-	}
-	start(t, e)
-	if err := e.Health(); err != nil {
-		t.Errorf("started again: %v", err)
-	}
-}
-
-// A stop that is not waited for goes on, and can be waited for again.
-func TestStopGivesUpWaiting(t *testing.T) {
-	began, release := make(chan struct{}), make(chan struct{})
-	db, e := newEngine(t, newPath(t), func(context.Context, store.Job, int64) error {
-		close(began)
-		<-release
-		return nil
-	}, nil)
-	start(t, e)
-	enqueue(t, db, e, 1, false)
-	receive(t, began, "the job")
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := e.Stop(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	close(release)
-	stop(t, e)
-}
-
-// Many goroutines may start and stop an engine.
-func TestStartAndStopSideBySide(t *testing.T) {
-	_, e := newEngine(t, newPath(t), record(nil), nil)
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() { start(t, e) })
-		wg.Go(func() { stop(t, e) })
-	}
-	wg.Wait()
 }
 
 func TestNewWantsOneConnection(t *testing.T) {

@@ -29,7 +29,7 @@ func New(db *sql.DB, cfg jobs.Config) (*Engine, error) {
 	return jobs.New(jobs.Database[*sql.Tx]{
 		Driver:   &driver{Driver: riversqlite.New(db), bell: bell},
 		Reclaim:  func(ctx context.Context) (int64, error) { return reclaim(ctx, db) },
-		Announce: bell.ring,
+		Announce: func(_ context.Context, _ *sql.Tx, queue string) error { bell.ring(queue); return nil },
 	}, cfg)
 }
 

@@ -1,0 +1,102 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tallyman/internal/catalog"
+	"tallyman/internal/store"
+	"tallyman/internal/store/postgres/pgtest"
+)
+
+// TestPlans checks that the queries whose speed matters use the indexes made for
+// them, on a table that was filled a moment ago and that the planner knows
+// nothing of.
+func TestPlans(t *testing.T) {
+	ctx := context.Background()
+	db, err := Open(ctx, pgtest.New(t), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var items []catalog.Item
+	for n := range 4000 {
+		items = append(items, catalog.Item{ID: fmt.Sprintf("prd_%06d", n), Kind: catalog.KindProduct, SKU: fmt.Sprintf("S%06d", n), Slug: fmt.Sprintf("l%06d", n),
+			Ref: fmt.Sprintf("r%06d", n), GTIN: fmt.Sprintf("%014d", n), Doc: `{"title":"T"}`, Version: 1, CreatedAt: time.UnixMilli(0), UpdatedAt: time.UnixMilli(0)})
+	}
+	if err := db.Write(ctx, 1, false, func(tx store.Tx) error { return tx.Insert(ctx, db.Prepare(1, items)) }); err != nil {
+		t.Fatal(err)
+	}
+	handles := make([]int64, 2000)
+	keys := make([]string, len(handles))
+	for i := range handles {
+		handles[i], keys[i] = int64(2*i), items[2*i].SKU
+	}
+	w := func(f store.ImportFilter) string {
+		return `SELECT no FROM import` + importWhere(1, f).text() + ` ORDER BY no DESC`
+	}
+	for name, c := range map[string]struct {
+		query string
+		args  []any
+		want  []string
+	}{
+		"find by sku":  {findItems("sku", "text[]"), []any{1, 1, keys}, []string{"Index Scan using item_sku on item", "((ws = '1'::bigint) AND (sku = s.k))"}},
+		"find by slug": {findItems("slug", "text[]"), []any{1, 1, keys}, []string{"Index Scan using item_slug on item", "((ws = '1'::bigint) AND (slug = s.k))"}},
+		"find by ref":  {findItems("ref", "text[]"), []any{1, 1, keys}, []string{"Index Scan using item_ref on item", "((ws = '1'::bigint) AND (ref = s.k))"}},
+		"find by id":   {findItems("id", "text[]"), []any{1, 1, keys}, []string{"Index Scan using item_id on item", "((ws = '1'::bigint) AND (kind = '1'::smallint) AND (id = s.k))"}},
+		"find by gtin": {findItems("gtin", "bigint[]"), []any{1, 1, handles}, []string{"Index Scan using item_gtin on item", "((ws = '1'::bigint) AND (gtin = s.k))"}},
+		"one by sku":   {selectItem("sku"), []any{1, 1, "S1"}, []string{"Index Scan using item_sku on item", "(sku = 'S1'::text)"}},
+		"one by gtin":  {selectItem("gtin"), []any{1, 1, 7}, []string{"Index Scan using item_gtin on item", "(gtin = '7'::bigint)"}},
+		"read":         {readUnlocked, []any{1, 1, handles}, []string{"Index Scan using item_pkey on item", "((ws = '1'::bigint) AND (nid = h.nid))"}},
+		"read locked":  {readLocked, []any{1, 1, handles}, []string{"Index Scan using item_pkey on item", "((ws = '1'::bigint) AND (nid = h.nid))"}},
+		"update":       {updateItems, []any{1}, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i"}},
+		"content":      {updateContent, []any{1}, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i"}},
+		"release keys": {releaseKeys, []any{1}, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i"}},
+		"delete":       {deleteItems, []any{1, 1, handles, handles}, []string{"Index Scan using item_pkey on item", "(nid = h.nid)", "Tid Scan on item"}},
+		"list items":   {`SELECT ` + itemColumns + ` FROM item i WHERE i.ws = 1 AND i.kind = 1 AND i.id > 'p' ORDER BY id LIMIT 10`, nil, []string{"Index Scan using item_id on item", "(id > 'p'::text)"}},
+		"pages": {selectPages, []any{1, 1, "apply", 1, -1, "apply", 1, 9, true, true, true, 1, false, 0, 0, false, false, 32},
+			[]string{"Index Scan using page_pkey on page", "ROW(pass, batch, seq) > ROW("}},
+		"drop a pass":    {deletePagesQuery, []any{1, 1, "plan"}, []string{"Index Scan using page_pkey on page", "(pass = 'plan'::text)"}},
+		"by feed":        {w(store.ImportFilter{Feed: "x", State: "done"}), []any{1, "done", "x"}, []string{"import_feed"}},
+		"by content":     {w(store.ImportFilter{SHA256: "x", Source: "x"}), []any{1, "x", "x"}, []string{"import_content"}},
+		"by undo":        {w(store.ImportFilter{UndoOf: "x"}), []any{1, "x"}, []string{"import_undo"}},
+		"by request":     {selectImportByRequest, []any{1, "k"}, []string{"import_request"}},
+		"tallies":        {selectImportNo, []any{1, 1}, []string{"batch_pkey"}},
+		"old bodies":     {selectExpired, []any{1, 1, 10}, []string{"import_images", "import_outcomes"}},
+		"silent batches": {selectSilent, []any{1}, []string{"import_moving", "batch_pkey"}},
+		"idle imports":   {selectIdle, []any{1}, []string{"import_moving", "batch_pkey"}},
+		"old requests":   {purgeRequestsQuery, []any{1}, []string{"request_age"}},
+	} {
+		plan := explain(t, db, c.query, c.args...)
+		for _, want := range c.want {
+			if !strings.Contains(plan, want) {
+				t.Errorf("%s: the plan is\n%swant %s", name, plan, want)
+				break
+			}
+		}
+	}
+}
+
+func explain(t *testing.T, db *DB, query string, args ...any) string {
+	t.Helper()
+	rows, err := db.writers.Query(context.Background(), "EXPLAIN "+query, args...)
+	if err != nil {
+		t.Fatalf("%v in %s", err, query)
+	}
+	defer rows.Close()
+	var plan strings.Builder
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			t.Fatal(err)
+		}
+		plan.WriteString(line + "\n")
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatalf("%v in %s", err, query)
+	}
+	return plan.String()
+}

@@ -1,0 +1,214 @@
+// Package postgres keeps the store in PostgreSQL, which any number of nodes
+// share. Its tables can be spread by workspace: every key begins with it, and no
+// statement of a transaction leaves it.
+//
+// What belongs here is SQL, the driver, and the settings of connections. What
+// does not: what an item means (package catalog), when what is written (package
+// importer), and the job engine that shares the database (package jobs).
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tallyman/internal/store"
+)
+
+// Options set a DB. The zero value is good.
+type Options struct {
+	// Log receives what an operator may want to know; nil discards it.
+	Log *slog.Logger
+	// Enqueue is how jobs are added; it may come later through BindEnqueue.
+	Enqueue Enqueue
+	// Writers and Readers bound the connections that write and those that read;
+	// 0 chooses. A node opens both and those of its job engine, each as it needs
+	// them.
+	Writers, Readers int
+}
+
+// Enqueue adds a job within a transaction and returns its id.
+type Enqueue func(ctx context.Context, tx pgx.Tx, j store.Job) (int64, error)
+
+// oldestServer is the oldest PostgreSQL that the settings of connections are
+// known to.
+const oldestServer = 14
+
+// DB is a store in one PostgreSQL database.
+type DB struct {
+	reader
+	writers *pgxpool.Pool
+	engine  *pgxpool.Pool
+	plain   *pgx.ConnConfig // connects as the pools do, without their settings
+	log     *slog.Logger
+	enqueue atomic.Pointer[Enqueue]
+	// analyzer keeps the planner's picture of a growing table up to date.
+	analyzer *analyzer
+}
+
+var _ store.Store = (*DB)(nil)
+
+// Open connects to the database that url names (a postgres:// URL or a list of
+// key=value) and brings its tables up to date. Other processes may do the same
+// at the same time.
+func Open(ctx context.Context, url string, opt Options) (*DB, error) {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	plain, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("read the database's address: %w", err) // pgx leaves the password out
+	}
+	setWatcher(&plain.Config)
+	if err := check(ctx, plain); err != nil {
+		return nil, fmt.Errorf("open %s: %w", place(plain), err)
+	}
+	writers, err := openPool(ctx, url, orDefault(opt.Writers, max(8, 4*runtime.GOMAXPROCS(0))), writerSettings, makeStaging)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", place(plain), err)
+	}
+	readers, err := openPool(ctx, url, orDefault(opt.Readers, max(8, 4*runtime.GOMAXPROCS(0))), readerSettings)
+	if err != nil {
+		writers.Close()
+		return nil, fmt.Errorf("open %s: %w", place(plain), err)
+	}
+	engine, err := pgxpool.New(ctx, url)
+	if err != nil {
+		readers.Close()
+		writers.Close()
+		return nil, fmt.Errorf("open %s: %w", place(plain), err)
+	}
+	db := &DB{reader: reader{q: readers, pool: readers}, writers: writers, engine: engine, plain: plain, log: opt.Log}
+	db.analyzer = newAnalyzer(plain, opt.Log)
+	if opt.Enqueue != nil {
+		db.BindEnqueue(opt.Enqueue)
+	}
+	if err := db.Migrate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", place(plain), err), db.Close())
+	}
+	return db, nil
+}
+
+// place names a database without its password.
+func place(c *pgx.ConnConfig) string {
+	return fmt.Sprintf("database %q on %s:%d as %q", c.Database, c.Host, c.Port, c.User)
+}
+
+// check refuses a server that the store cannot work with.
+func check(ctx context.Context, c *pgx.ConnConfig) error {
+	conn, err := pgx.ConnectConfig(ctx, c.Copy())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var version int
+	var encoding string
+	if err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_setting('server_encoding')`).Scan(&version, &encoding); err != nil {
+		return err
+	}
+	if version < oldestServer*10000 {
+		return fmt.Errorf("the server is PostgreSQL %d and must be %d or newer", version/10000, oldestServer)
+	}
+	if encoding != "UTF8" {
+		return fmt.Errorf("the database's encoding is %s and must be UTF8; create it with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0", encoding)
+	}
+	return nil
+}
+
+// Both kinds of connections look rows up by their keys in the order that the
+// query has. Without these settings the planner, which knows nothing yet of a
+// table that grows, joins whole workspaces for each chunk; and compiling a
+// statement costs a second.
+const plannerSettings = `
+SET jit = off;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SET enable_seqscan = off;
+SET enable_material = off;
+SET enable_bitmapscan = off;
+SET plan_cache_mode = force_custom_plan;
+SET application_name = 'tallyman';
+`
+
+// A node that stands still within a transaction must not hold its locks for
+// longer than it takes the others to notice. Nothing in a transaction waits for
+// anything but the database. A reader may hand on what it reads.
+const (
+	writerSettings = plannerSettings + `
+SET statement_timeout = '60s';
+SET idle_in_transaction_session_timeout = '8s';`
+	readerSettings = plannerSettings + `
+SET statement_timeout = '5min';
+SET idle_in_transaction_session_timeout = '30min';`
+
+	// noticeGone ends a statement whose client is gone. Not every system can tell.
+	noticeGone = `SET client_connection_check_interval = '2s'`
+)
+
+func openPool(ctx context.Context, url string, conns int, settings ...string) (*pgxpool.Pool, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	setWatcher(&cfg.ConnConfig.Config)
+	cfg.MaxConns = int32(conns)
+	cfg.MaxConnIdleTime = 5 * time.Minute
+	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		for _, s := range settings {
+			if _, err := c.Exec(ctx, s); err != nil {
+				return fmt.Errorf("set up connection: %w", err)
+			}
+		}
+		var refused *pgconn.PgError
+		if _, err := c.Exec(ctx, noticeGone); err != nil && !errors.As(err, &refused) {
+			return fmt.Errorf("set up connection: %w", err)
+		}
+		return nil
+	}
+	return pgxpool.NewWithConfig(ctx, cfg)
+}
+
+// setWatcher makes a context that ends cancel its statement on the server. The
+// driver's own way, to drop the connection, leaves the server at work.
+func setWatcher(c *pgconn.Config) {
+	c.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 5 * time.Second}
+	}
+}
+
+func orDefault[T int](v, otherwise T) T {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}
+
+// BindEnqueue sets how transactions add jobs. The job engine needs the database
+// before it can be made, so it is bound once both are there.
+func (db *DB) BindEnqueue(f Enqueue) { db.enqueue.Store(&f) }
+
+// Pool connects to the same database for the job engine, which has tables and
+// habits of its own: it breaks off what it waits for, which must not cancel
+// anything on the server.
+func (db *DB) Pool() *pgxpool.Pool { return db.engine }
+
+// Health checks that the database answers.
+func (db *DB) Health(ctx context.Context) error { return db.reader.Health(ctx) }
+
+// Close closes every connection, waiting for those in use.
+func (db *DB) Close() error {
+	db.analyzer.close()
+	db.writers.Close()
+	db.reader.pool.Close()
+	db.engine.Close()
+	return nil
+}

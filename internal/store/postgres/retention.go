@@ -1,0 +1,65 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"tallyman/internal/store"
+)
+
+const (
+	// endedAt is the time from which an import's retention counts.
+	endedAt = `coalesce(completed_at, updated_at)`
+
+	// resting are the states in which nothing needs an import's bodies any more
+	// but reports and an undo: those that State.Ended names, and planned.
+	resting = `state IN ('terminated', 'stopped', 'rolled_back', 'done', 'refused', 'failed', 'planned')`
+
+	// dropBodiesQuery takes images ($3) and outcomes ($4); a plan's go together.
+	dropBodiesQuery = `UPDATE page SET
+	images   = CASE WHEN $3 OR ` + planning + ` THEN NULL ELSE images   END,
+	outcomes = CASE WHEN $4 OR ` + planning + ` THEN NULL ELSE outcomes END
+WHERE ctid = ANY (ARRAY(SELECT ctid FROM page WHERE ws = $1 AND import_no = $2 AND ($3 OR $4)
+	AND (images IS NOT NULL AND ($3 OR ` + planning + `) OR outcomes IS NOT NULL AND ($4 OR ` + planning + `)) LIMIT $5 FOR UPDATE))`
+
+	// selectLedgerSize goes through the headers of all pages: the length of a
+	// body stands in them.
+	selectLedgerSize = `SELECT (SELECT count(*) FROM import WHERE ws = $1), count(*), coalesce(sum(rows), 0)::bigint,
+	coalesce(sum(octet_length(outcomes)), 0)::bigint, coalesce(sum(octet_length(images)), 0)::bigint, count(outcomes), count(images),
+	(SELECT count(*) FROM correction WHERE ws = $1), (SELECT count(*) FROM request WHERE ws = $1)
+FROM page WHERE ws = $1`
+)
+
+// selectExpired reads images and outcomes apart, so that the index of each
+// stops at what is due.
+var selectExpired = `WITH due AS (
+	SELECT ws, no FROM import WHERE NOT images_gone   AND ` + endedAt + ` < $1 AND ` + resting + ` UNION
+	SELECT ws, no FROM import WHERE NOT outcomes_gone AND ` + endedAt + ` < $2 AND ` + resting + `),
+i AS (SELECT m.* FROM due CROSS JOIN LATERAL (SELECT * FROM import WHERE ws = due.ws AND no = due.no OFFSET 0) m
+	ORDER BY ` + endedAt + `, ws, no LIMIT $3)` + withTallies + ` ORDER BY coalesce(i.completed_at, i.updated_at), i.ws, i.no`
+
+// Expired implements store.Store.
+func (r reader) Expired(ctx context.Context, images, outcomes time.Time, limit int) ([]store.Import, error) {
+	list, err := collect(ctx, r.q, scanImportTallies, selectExpired, millis(images), millis(outcomes), max(0, limit))
+	return list, wrap("list expired imports", err)
+}
+
+// DropBodies implements store.Tx.
+func (t *tx) DropBodies(ctx context.Context, importNo int64, images, outcomes bool, limit int) (int, error) {
+	n, err := t.exec(ctx, "drop bodies", dropBodiesQuery, t.ws, importNo, images, outcomes, max(0, limit))
+	return int(n), err
+}
+
+// LedgerSize implements store.Store. It takes a while where there are many
+// pages.
+func (r reader) LedgerSize(ctx context.Context, ws store.WS) (store.LedgerSize, error) {
+	z, err := one(ctx, r.q, scanLedgerSize, selectLedgerSize, ws)
+	return z, wrap("measure ledger", err)
+}
+
+func scanLedgerSize(s pgx.Row) (z store.LedgerSize, err error) {
+	err = s.Scan(&z.Imports, &z.Pages, &z.Rows, &z.OutcomeBytes, &z.ImageBytes, &z.WithOutcomes, &z.WithImages, &z.Corrections, &z.Requests)
+	return z, err
+}
