@@ -49,7 +49,10 @@ var beside = []string{
 var implementations = []string{"store/sqlite", "store/postgres", "files/disk", "files/s3", "jobs/sqlitejobs", "jobs/postgresjobs"}
 
 // suites are run by tests and are no part of the program.
-var suites = []string{"store/storetest", "store/postgres/pgtest", "files/filestest", "files/s3/s3test", "jobs/jobstest", "tabular/tabulartest"}
+var suites = []string{"store/storetest", "files/filestest", "jobs/jobstest", "tabular/tabulartest"}
+
+// servers start real ones for tests, and for the project's own measurements.
+var servers = []string{"store/postgres/pgtest", "files/s3/s3test"}
 
 // outside lists what the domain must not import: whatever reads, writes or
 // waits, with everything below it but what is excepted.
@@ -86,6 +89,8 @@ func offence(from, to string) string {
 		return ""
 	case slices.Contains(suites, t):
 		return "a test suite is for tests"
+	case slices.Contains(servers, t) && top(f) != "bench":
+		return "a server for tests is no part of the program"
 	case slices.Contains(implementations, t) && layers[top(f)] < layers["cmd"]:
 		return "an implementation is chosen by cmd; import its interface"
 	}
@@ -184,6 +189,8 @@ func TestOffence(t *testing.T) {
 		{"tallyman/internal/server", "tallyman/cmd/tallyman", false},
 		{"tallyman/cmd/tallyman", "tallyman/internal/store/storetest", false},
 		{"tallyman/internal/store", "tallyman/internal/newcomer", false},
+		{"tallyman/cmd/tallyman", "tallyman/internal/store/postgres/pgtest", false},
+		{"tallyman/internal/bench/pgloader", "tallyman/internal/store/postgres/pgtest", true},
 	} {
 		if why := offence(c.from, c.to); (why == "") != c.allowed {
 			t.Errorf("%s → %s: %q, allowed should be %v", c.from, c.to, why, c.allowed)
