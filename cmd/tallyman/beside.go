@@ -27,7 +27,7 @@ func (pl *place) beside(ctx context.Context, p *program, do func(n *node, ws sto
 
 // mustExist says what to do where the folder has no database.
 func (s *settings) mustExist() error {
-	if s.folder.exists() {
+	if s.exists() {
 		return nil
 	}
 	return fmt.Errorf("there is nothing in the data folder %s yet; import a file or start the server, or name another folder with --data", s.folder)

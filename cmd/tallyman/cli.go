@@ -12,6 +12,7 @@ import (
 // commands is the grammar of the command line: one field a subcommand.
 type commands struct {
 	Serve      serveCommand      `cmd:"" help:"Run the server: every API, and the imports that come in."`
+	Work       workCommand       `cmd:"" help:"Run a node that only works on imports, beside those that serve."`
 	Import     importCommand     `cmd:"" help:"Import a product file and follow it to its end."`
 	Plan       planCommand       `cmd:"" help:"Show what a file would change, field by field; nothing is written."`
 	Apply      applyCommand      `cmd:"" help:"Apply a plan, exactly as it was shown."`

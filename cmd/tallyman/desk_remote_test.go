@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"tallyman/internal/config"
 	"tallyman/internal/importer"
 	"tallyman/internal/store"
 )
@@ -126,7 +127,7 @@ func TestSameContentAtAServer(t *testing.T) {
 func realServer(t *testing.T, p *program) *remoteDesk {
 	t.Helper()
 	ctx := context.Background()
-	set, err := (&place{Data: t.TempDir(), Workspace: store.DefaultWorkspace}).settings(p)
+	set, err := (&place{Storage: config.Storage{Data: t.TempDir()}, Workspace: store.DefaultWorkspace}).settings(p)
 	if err != nil {
 		t.Fatal(err)
 	}

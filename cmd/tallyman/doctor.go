@@ -39,7 +39,7 @@ func (c *doctorCommand) Run(ctx context.Context, p *program) error {
 	d := &doctor{ctx: ctx, now: p.now}
 	d.well("version", "tallyman %s, %s, %s", version(), runtime.Version(), platform())
 	d.describe(set)
-	if !set.folder.exists() {
+	if !set.exists() {
 		d.ill("database", "there is none in %s", set.folder)
 		return d.print(p, c.JSON)
 	}

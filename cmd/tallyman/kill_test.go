@@ -20,6 +20,7 @@ import (
 
 	"tallyman/internal/bench/catalogen"
 	"tallyman/internal/catalog"
+	"tallyman/internal/config"
 	"tallyman/internal/importer"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
@@ -346,7 +347,7 @@ func newestImport(t *testing.T, data string) string {
 func dump(t *testing.T, data string) []string {
 	t.Helper()
 	ctx := context.Background()
-	set, err := (&place{Data: data, Workspace: store.DefaultWorkspace}).settings(&program{stderr: os.Stderr})
+	set, err := (&place{Storage: config.Storage{Data: data}, Workspace: store.DefaultWorkspace}).settings(&program{stderr: os.Stderr})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,24 +10,20 @@ import (
 	"time"
 
 	"tallyman/internal/account"
-	"tallyman/internal/files/disk"
 	"tallyman/internal/importer"
 	"tallyman/internal/jobs"
-	"tallyman/internal/jobs/sqlitejobs"
 	"tallyman/internal/store"
-	"tallyman/internal/store/sqlite"
 )
 
-// node is the program put together on one data folder: its store, files, job
-// engine, accounts and importer. serve and import run on one that owns the
-// folder; administration commands open one beside it.
+// node is the program put together: its store, files, job engine, accounts and
+// importer. serve, work and import run on one that owns its data folder;
+// administration commands open one beside it.
 type node struct {
 	settings *settings
 	now      func() time.Time
 
-	store    *sqlite.DB
-	files    *disk.Store
-	engine   *sqlitejobs.Engine
+	footing
+	engine   engine
 	accounts *account.Accounts
 	imports  *importer.Service
 
@@ -77,7 +73,7 @@ func (n *node) own(ctx context.Context, probe func(string)) error {
 func (n *node) open(ctx context.Context, probe func(string)) error {
 	return n.settings.folder.alone(func() error {
 		steps := []func(context.Context) error{
-			n.openStore, n.openFiles,
+			n.openDatabase, n.openFiles,
 			func(context.Context) error { return n.makeImporter(probe) },
 			n.openEngine, n.openAccounts,
 		}
@@ -90,33 +86,12 @@ func (n *node) open(ctx context.Context, probe func(string)) error {
 	})
 }
 
-func (n *node) openStore(ctx context.Context) error {
-	db, err := sqlite.Open(ctx, n.settings.folder.database(), sqlite.Options{Log: n.settings.log})
-	if err != nil {
-		return fmt.Errorf("open database: %w", err)
-	}
-	n.store = db
-	n.onClose("close database", db.Close)
-	return nil
-}
-
-func (n *node) openFiles(context.Context) error {
-	st, err := disk.Open(n.settings.folder.files(), disk.Options{Log: n.settings.log})
-	if err != nil {
-		return err
-	}
-	n.files = st
-	n.onClose("close file store", st.Close)
-	return nil
-}
-
 func (n *node) makeImporter(probe func(string)) error {
 	cfg := importer.Config{
 		Store: n.store, Files: n.files, Log: n.settings.log, Now: n.now,
 		Node: nodeName(), Workers: n.batchJobs(),
-		ScratchDir: n.settings.folder.scratch(),
-		// With one writer, fewer and larger transactions write fewer index pages.
-		ChunkRows:      sqliteChunkRows,
+		ScratchDir:     n.settings.folder.scratch(),
+		ChunkRows:      n.chunkRows,
 		MaxUploadBytes: int64(n.settings.config.MaxUpload),
 		KeepImages:     time.Duration(n.settings.config.KeepImages),
 		KeepOutcomes:   time.Duration(n.settings.config.KeepOutcomes),
@@ -132,13 +107,8 @@ func (n *node) makeImporter(probe func(string)) error {
 	return err
 }
 
-// sqliteChunkRows is the size of a transaction on SQLite: larger ones write fewer
-// index pages, but hold more memory. A pause takes hold within one of them.
-const sqliteChunkRows = 6250
-
-// batchJobs is how many batches are worked on at once: one for each worker, and
-// one more, because at any time one of them waits for the only writer.
-func (n *node) batchJobs() int { return n.settings.config.WorkerCount() + 1 }
+// batchJobs is how many batches are worked on at once.
+func (n *node) batchJobs() int { return n.settings.config.WorkerCount() + n.spareJobs }
 
 // nodeName names this process in batches and logs.
 func nodeName() string {
@@ -152,7 +122,8 @@ func nodeName() string {
 // The end of slicing a very large file is one long step of a single job, which
 // the engine must not cut short or give to somebody else. Nothing waits for the
 // engine to find a dead job: the sweep finds a batch that stopped beating within
-// seconds, and the owner of the folder takes over every job at its start.
+// seconds, and the owner of an embedded database takes over every job at its
+// start.
 const (
 	jobTimeout     = 10 * time.Minute
 	jobRescueAfter = 15 * time.Minute
@@ -161,19 +132,15 @@ const (
 // openEngine prepares the job engine, so that jobs can be enqueued; it does
 // not run before start.
 func (n *node) openEngine(ctx context.Context) error {
-	engine, err := sqlitejobs.New(n.store.Writer(), jobs.Config{
+	engine, err := n.makeEngine(ctx, jobs.Config{
 		Handler: n.imports, Log: n.settings.log, Workers: n.batchJobs(),
-		Now: n.now, Node: nodeName(), SoleOwner: true,
+		Now: n.now, Node: nodeName(),
 		JobTimeout: jobTimeout, RescueAfter: jobRescueAfter,
 	})
 	if err != nil {
 		return fmt.Errorf("open job engine: %w", err)
 	}
-	if err := engine.Migrate(ctx); err != nil {
-		return fmt.Errorf("open job engine: %w", err)
-	}
 	n.engine = engine
-	n.store.BindEnqueue(engine.InsertTx)
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"tallyman/internal/catalog"
+	"tallyman/internal/config"
 	"tallyman/internal/export"
 	"tallyman/internal/store"
 )
@@ -93,7 +94,7 @@ func documents(t *rapid.T, n *node, ws store.WS) []string {
 func testDesk(t *testing.T, probe func(step string)) *localDesk {
 	t.Helper()
 	p := &program{stderr: io.Discard, now: time.Now, probe: probe}
-	set, err := (&place{Data: t.TempDir(), Workspace: store.DefaultWorkspace}).settings(p)
+	set, err := (&place{Storage: config.Storage{Data: t.TempDir()}, Workspace: store.DefaultWorkspace}).settings(p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func (n *node) serve(ctx context.Context, stdout io.Writer) error {
 		return errors.Join(err, ln.Close())
 	}
 	defer n.settings.folder.removeServer()
-	fmt.Fprintf(stdout, "tallyman serves %s at %s\n", n.settings.folder, file.URL)
+	fmt.Fprintf(stdout, "tallyman serves %s at %s\n", n.settings.where(), file.URL)
 	return srv.Serve(ctx, ln)
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"tallyman/internal/config"
 	"tallyman/internal/store"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestReady(t *testing.T) {
 	ctx := context.Background()
 	p := &program{stderr: io.Discard, now: time.Now}
-	set, err := (&place{Data: t.TempDir(), Workspace: store.DefaultWorkspace}).settings(p)
+	set, err := (&place{Storage: config.Storage{Data: t.TempDir()}, Workspace: store.DefaultWorkspace}).settings(p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -16,7 +17,7 @@ import (
 
 // place is the flags that say what a command works on.
 type place struct {
-	Data      string `help:"Data folder (${default})." default:"${data}" env:"TALLYMAN_DATA" type:"path" placeholder:"DIR"`
+	config.Storage
 	Workspace string `help:"Workspace (${default})." default:"${workspace}" env:"TALLYMAN_WORKSPACE" placeholder:"NAME"`
 }
 
@@ -42,7 +43,7 @@ func (pl *place) settings(p *program) (*settings, error) {
 	if _, err := parser.Parse(nil); err != nil {
 		return nil, fmt.Errorf("read settings: %w", err)
 	}
-	cfg.Data = pl.Data
+	cfg.Storage = pl.Storage
 	return newSettings(cfg, pl.Workspace, quietLog(p.stderr))
 }
 
@@ -69,6 +70,12 @@ func (s *settings) commandLine(words string) string {
 	line := "tallyman " + words
 	if usual, err := filepath.Abs(usualData); err != nil || usual != string(s.folder) {
 		line += " --data " + quoted(string(s.folder))
+	}
+	for _, where := range s.config.Describe() {
+		// What the environment says, the next command is told as well.
+		if (where.Name == "database" || where.Name == "files") && where.Value != "" && os.Getenv(where.Env)+os.Getenv(where.Env+"_FILE") == "" {
+			line += " --" + where.Name + " " + quoted(where.Value)
+		}
 	}
 	if s.workspace != store.DefaultWorkspace {
 		line += " --workspace " + s.workspace
@@ -109,3 +116,18 @@ func quoted(arg string) string {
 	}
 	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }
+
+// where names what a node works on, for people: the data folder, and the
+// database that takes the embedded one's place.
+func (s *settings) where() string {
+	for _, set := range s.config.Describe() {
+		if set.Name == "database" && set.Value != "" {
+			return set.Value
+		}
+	}
+	return string(s.folder)
+}
+
+// exists reports whether there is a database to look into. One that is shared is
+// made by whoever asks first.
+func (s *settings) exists() bool { return s.config.Shared() || s.folder.exists() }

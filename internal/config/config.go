@@ -38,9 +38,21 @@ func (c Config) Validate() error {
 
 // Storage is where everything is kept.
 type Storage struct {
-	// Data is the folder of the embedded database and files.
+	// Data is the folder of what is kept on this machine: the embedded database,
+	// the files and the temporary files of running imports. A process that works
+	// on imports has it for itself.
 	Data string `name:"data" env:"TALLYMAN_DATA" default:"./tallyman-data" placeholder:"DIR" help:"Folder of the embedded database and files (${default})."`
+	// Database is the PostgreSQL database that takes the embedded one's place, as a
+	// URL or as key=value words; "" is the embedded one. Any number of nodes may
+	// share it.
+	Database string `name:"database" env:"TALLYMAN_DATABASE" secret:"" placeholder:"URL" help:"PostgreSQL database, shared by any number of nodes: postgres://… ; without it, the embedded one."`
+	// Files is where files are kept, "" for the data folder: a bucket
+	// (s3://bucket/prefix?endpoint=URL) or a folder, which every node must see.
+	Files string `name:"files" env:"TALLYMAN_FILES" placeholder:"URL" help:"Where files are kept: s3://BUCKET/PREFIX?endpoint=URL, or a folder that every node sees; without it, in the data folder."`
 }
+
+// Shared reports whether several nodes may share the database.
+func (s Storage) Shared() bool { return s.Database != "" }
 
 // DatabasePath is the file of the embedded database.
 func (s Storage) DatabasePath() string { return filepath.Join(s.Data, "tallyman.db") }

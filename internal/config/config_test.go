@@ -45,6 +45,8 @@ func TestDefaults(t *testing.T) {
 	}
 	want := []Setting{
 		{"data", "TALLYMAN_DATA", "./tallyman-data", true},
+		{"database", "TALLYMAN_DATABASE", "", true},
+		{"files", "TALLYMAN_FILES", "", true},
 		{"listen", "TALLYMAN_LISTEN", "127.0.0.1:8080", true},
 		{"base-url", "TALLYMAN_BASE_URL", "", true},
 		{"rate-limit", "TALLYMAN_RATE_LIMIT", "0", true},
@@ -98,6 +100,9 @@ func TestRefused(t *testing.T) {
 		not  string   // what it must not show
 	}{
 		{"--data=", []string{"--data", "TALLYMAN_DATA", "must name a folder"}, ""},
+		{"--database=mysql://me:geheim@host/x", []string{"--database", "TALLYMAN_DATABASE", "postgres://"}, "geheim"},
+		{"--database=tallyman", []string{"--database", "postgres://"}, ""},
+		{"--files=gs://bucket", []string{"--files", "TALLYMAN_FILES", "s3://"}, ""},
 		{"--listen=8080", []string{"--listen", `"8080"`, "HOST:PORT"}, ""},
 		{"--listen=localhost:http", []string{"--listen", `"localhost:http"`}, ""},
 		{"--listen=:65536", []string{"--listen", `":65536"`}, ""},

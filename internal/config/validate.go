@@ -29,8 +29,28 @@ func envName(flag string) string {
 
 // Validate checks the group.
 func (s Storage) Validate() error {
-	if s.Data == "" {
-		return notAllowed("data", s.Data, "it must name a folder")
+	return errors.Join(checkData(s.Data), checkDatabase(s.Database), checkFiles(s.Files))
+}
+
+func checkData(data string) error {
+	if data == "" {
+		return notAllowed("data", data, "it must name a folder")
+	}
+	return nil
+}
+
+// checkDatabase looks at the kind of address alone: the driver reads the rest.
+func checkDatabase(database string) error {
+	scheme, _, isURL := strings.Cut(database, "://")
+	if database == "" || isURL && (scheme == "postgres" || scheme == "postgresql") || !isURL && strings.Contains(database, "=") {
+		return nil
+	}
+	return notAllowed("database", redact(database), "it must be an address such as postgres://user:password@host:5432/tallyman")
+}
+
+func checkFiles(files string) error {
+	if scheme, _, isURL := strings.Cut(files, "://"); isURL && scheme != "s3" {
+		return notAllowed("files", redact(files), "it must be a bucket such as s3://bucket/prefix, or a folder")
 	}
 	return nil
 }

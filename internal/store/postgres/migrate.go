@@ -15,8 +15,9 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// Migrate brings the tables up to date, one process at a time. It refuses a
-// database that a newer program has written.
+// Migrate brings the tables up to date, one process at a time. It leaves those of
+// a newer program as they are, and refuses them where that program says that this
+// one cannot work on them.
 func (db *DB) Migrate(ctx context.Context) error {
 	return wrap("migrate", db.Alone(ctx, db.migrate))
 }
@@ -38,7 +39,7 @@ func (db *DB) migrate(ctx context.Context) (err error) {
 		return err
 	}
 	if have > newest {
-		return fmt.Errorf("the database is of version %d and this program knows only %d; use a newer program", have, newest)
+		return db.compatible(ctx, have, newest)
 	}
 	if have == newest {
 		return nil
@@ -47,6 +48,20 @@ func (db *DB) migrate(ctx context.Context) (err error) {
 		return err
 	}
 	db.log.InfoContext(ctx, "database migrated", "from", have, "to", newest)
+	return nil
+}
+
+// compatible checks that a program which knows these tables up to a version may
+// work on newer ones.
+func (db *DB) compatible(ctx context.Context, have, known int64) error {
+	var oldest int64
+	if err := db.writers.QueryRow(ctx, "SELECT oldest FROM compatibility").Scan(&oldest); err != nil {
+		return interpret(ctx, err, nil)
+	}
+	if oldest > known {
+		return fmt.Errorf("the database is of version %d, which asks for programs that know %d, and this one knows only %d; use a newer program", have, oldest, known)
+	}
+	db.log.InfoContext(ctx, "the database is of a newer program", "version", have, "known", known)
 	return nil
 }
 

@@ -86,6 +86,12 @@ func TestOpenRefuses(t *testing.T) {
 	newer := pgtest.New(t)
 	open(t, newer, postgres.Options{})
 	exec(newer, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, true)")
+	if db, err := postgres.Open(t.Context(), newer, postgres.Options{}); err != nil {
+		t.Errorf("newer tables that this program may work on: %v", err)
+	} else {
+		db.Close()
+	}
+	exec(newer, "UPDATE compatibility SET oldest = 98")
 	latin := pgtest.New(t)
 	exec(latin, "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0")
 	t.Cleanup(func() { exec(latin, "DROP DATABASE latin WITH (FORCE)") })
