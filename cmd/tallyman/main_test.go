@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -16,15 +17,19 @@ import (
 // TestMain runs the tests, or, where the test binary was started under the name
 // tallyman, the program itself.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tallyman": runProgram})
+	testscript.Main(tests{m}, map[string]func(){"tallyman": runProgram})
 }
 
 // killVariable is the environment variable that makes the program kill itself:
 // "STEP:N" at the N-th passage of that step of an import.
 const killVariable = "TALLYMAN_TEST_KILL"
 
-// runProgram is main, with a probe.
+// runProgram is main, with a probe, on the ground of the test.
 func runProgram() {
+	if err := standOnGround(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitOther)
+	}
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
 	p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now, probe: killer(os.Getenv(killVariable))}

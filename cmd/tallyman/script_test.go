@@ -19,10 +19,28 @@ import (
 
 // TestStories runs the stories in testdata: the command line as its users meet
 // it. TALLYMAN_UPDATE=1 rewrites what they expect.
-func TestStories(t *testing.T) {
+func TestStories(t *testing.T) { tell(t, true, nil) }
+
+// TestStoriesOnPostgresAndS3 runs the same stories where several nodes could share
+// the work.
+func TestStoriesOnPostgresAndS3(t *testing.T) { tell(t, false, sharedGround(t).variables()) }
+
+// tell runs the stories with these variables in their environment. What is so on
+// the embedded ground alone stands behind the condition [embedded].
+func tell(t *testing.T, embedded bool, variables []string) {
 	testscript.Run(t, testscript.Params{
+		Setup: func(e *testscript.Env) error {
+			e.Vars = append(e.Vars, variables...)
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "embedded" {
+				return embedded, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
 		Dir:                 "testdata",
-		UpdateScripts:       os.Getenv("TALLYMAN_UPDATE") != "",
+		UpdateScripts:       embedded && os.Getenv("TALLYMAN_UPDATE") != "",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
