@@ -99,6 +99,21 @@ func (g shared) storage(data string) (config.Storage, error) {
 	return config.Storage{Data: data, Database: database, Files: files}, err
 }
 
+// groundStorage is where a data folder is kept on the ground that the test's
+// environment names.
+func groundStorage(t *testing.T, data string) config.Storage {
+	t.Helper()
+	g := shared{database: os.Getenv(databaseVariable), files: os.Getenv(filesVariable)}
+	if g.database == "" {
+		return config.Storage{Data: data}
+	}
+	at, err := g.storage(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
 // worldOf names what belongs to a data folder.
 func worldOf(data string) (string, error) {
 	path, err := filepath.Abs(data)

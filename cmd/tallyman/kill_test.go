@@ -20,7 +20,6 @@ import (
 
 	"tallyman/internal/bench/catalogen"
 	"tallyman/internal/catalog"
-	"tallyman/internal/config"
 	"tallyman/internal/importer"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
@@ -146,15 +145,7 @@ func TestKilledAnywhere(t *testing.T) {
 	kills := killCount(t)
 	dir := t.TempDir()
 	all := feats(makeKillFiles(t, dir))
-	wants := make([][]string, len(all))
-	for i, f := range all {
-		calm := filepath.Join(dir, "calm-"+f.name)
-		command, _ := f.prepare(t, calm)
-		run(t, f.ends, append(command, "--data", calm, "--json", "--quiet")...)
-		wants[i] = dump(t, calm)
-		os.RemoveAll(calm)
-	}
-
+	wants := undisturbed(t, dir, all)
 	histogram := map[string]int{}
 	r := rand.New(rand.NewPCG(1, 2))
 	for round := 0; round < len(all) || sum(histogram) < kills; round++ {
@@ -181,6 +172,53 @@ func TestKilledAnywhere(t *testing.T) {
 	if all := sum(histogram); inChunk*100 < all*60 {
 		t.Errorf("%d of %d kills within a chunk; at least 60 %% were meant to be", inChunk, all)
 	}
+}
+
+// undisturbed does each feat once and returns what comes out.
+func undisturbed(t *testing.T, dir string, all []feat) [][]string {
+	t.Helper()
+	wants := make([][]string, len(all))
+	for i, f := range all {
+		calm := filepath.Join(dir, "calm-"+f.name)
+		command, _ := f.prepare(t, calm)
+		run(t, f.ends, append(command, "--data", calm, "--json", "--quiet")...)
+		wants[i] = dump(t, calm)
+		os.RemoveAll(calm)
+	}
+	return wants
+}
+
+// TestKilledAnywhereOnPostgresAndS3 kills the program where nobody owns the
+// database: what a dead process had in hand is found because it stands still. What
+// comes out must be what it is in an embedded database that nobody disturbed.
+// Without more kills asked for, two feats are killed at a few of their points.
+func TestKilledAnywhereOnPostgresAndS3(t *testing.T) {
+	kills := killCount(t)
+	dir := t.TempDir()
+	all := feats(makeKillFiles(t, dir))
+	if kills == 1 {
+		all = slices.DeleteFunc(all, func(f feat) bool { return f.name != "import" && f.name != "undo" })
+	}
+	wants := undisturbed(t, dir, all)
+	for _, variable := range append(sharedGround(t).variables(), "TALLYMAN_RESCUE_AFTER=3s") {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	histogram := map[string]int{}
+	for i, f := range all {
+		data := filepath.Join(dir, "shared-"+f.name)
+		points := killPoints(r, int64(killRows()/2000), f.sliced)
+		if kills == 1 {
+			points = fewPoints(points, i)
+		}
+		killRound(t, data, &all[i], points, histogram)
+		compare(t, wants[i], dump(t, data))
+		if t.Failed() {
+			t.Fatalf("after killing %s", f.name)
+		}
+	}
+	t.Logf("%d kills: %v", sum(histogram), histogram)
 }
 
 func killCount(t *testing.T) int {
@@ -347,7 +385,7 @@ func newestImport(t *testing.T, data string) string {
 func dump(t *testing.T, data string) []string {
 	t.Helper()
 	ctx := context.Background()
-	set, err := (&place{Storage: config.Storage{Data: data}, Workspace: store.DefaultWorkspace}).settings(&program{stderr: os.Stderr})
+	set, err := (&place{Storage: groundStorage(t, data), Workspace: store.DefaultWorkspace}).settings(&program{stderr: os.Stderr})
 	if err != nil {
 		t.Fatal(err)
 	}
