@@ -21,5 +21,5 @@ func importFile(ctx context.Context, p *program.Program, file string, columns []
 	if err != nil {
 		return result{}, err
 	}
-	return result{rows: want.Records, ours: u.Wall, engine: engine, peak: u.Peak, size: program.DiskSize(p.Database()), id: imp.ID}, nil
+	return result{rows: want.Records, ours: u.Wall, engine: engine, peak: u.Peak, size: program.DiskSize(p.Embedded()), id: imp.ID}, nil
 }

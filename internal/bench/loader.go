@@ -72,7 +72,7 @@ INSERT INTO item (%s) SELECT %s FROM fresh WHERE true ON CONFLICT DO UPDATE SET 
 
 // dump writes our items, in the order in which they lie in the table.
 func (l *loader) dump(ctx context.Context, c *program.Program, where string) error {
-	_, err := program.Shell(ctx, c.Database(), fmt.Sprintf(".mode csv\n.output '%s'\nSELECT * FROM item %s ORDER BY nid;\n", l.rows, where))
+	_, err := program.Shell(ctx, c.Embedded(), fmt.Sprintf(".mode csv\n.output '%s'\nSELECT * FROM item %s ORDER BY nid;\n", l.rows, where))
 	return err
 }
 
@@ -82,7 +82,7 @@ func (l *loader) dump(ctx context.Context, c *program.Program, where string) err
 // indexes that leave out NULLs leave out empty texts here, and hold the same
 // rows.
 func (l *loader) makeTable(ctx context.Context, c *program.Program) error {
-	u, err := program.Shell(ctx, c.Database(), "SELECT sql || ';' FROM sqlite_master WHERE tbl_name = 'item' AND sql IS NOT NULL ORDER BY type DESC, name;\n")
+	u, err := program.Shell(ctx, c.Embedded(), "SELECT sql || ';' FROM sqlite_master WHERE tbl_name = 'item' AND sql IS NOT NULL ORDER BY type DESC, name;\n")
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (l *loader) list(ctx context.Context, query string) ([]string, error) {
 // did the same work.
 func (l *loader) same(ctx context.Context, c *program.Program) error {
 	const query = "SELECT count(*), sum(length(CAST(doc AS BLOB))), sum(version), sum(hash % 1000003) FROM item;"
-	ours, err := program.Shell(ctx, c.Database(), query)
+	ours, err := program.Shell(ctx, c.Embedded(), query)
 	if err != nil {
 		return err
 	}

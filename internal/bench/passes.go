@@ -144,7 +144,7 @@ func (r *passRun) planAndApply(ctx context.Context, p *program.Program, planName
 }
 
 func (r *passRun) note(name string, p *program.Program, f *passFile, u program.Usage) {
-	r.took[name] = result{name: name, rows: f.stats.Records, ours: u.Wall, peak: u.Peak, size: program.DiskSize(p.Database()),
+	r.took[name] = result{name: name, rows: f.stats.Records, ours: u.Wall, peak: u.Peak, size: program.DiskSize(p.Embedded()),
 		base: f.base.ours, basePeak: f.base.peak}
 	fmt.Fprintf(r.log, "bench: %-12s %9d rows in %v\n", name, f.stats.Records, u.Wall.Round(time.Millisecond))
 }
@@ -153,8 +153,8 @@ func (r *passRun) note(name string, p *program.Program, f *passFile, u program.U
 // that of none.
 func documents(ctx context.Context, p *program.Program) (string, error) {
 	sum := sha256.New()
-	if program.DiskSize(p.Database()) > 0 {
-		_, err := program.RunTo(ctx, nil, sum, "sqlite3", "-batch", "-bail", p.Database(), "SELECT id, sku, gtin, doc FROM item ORDER BY sku;")
+	if program.DiskSize(p.Embedded()) > 0 {
+		_, err := program.RunTo(ctx, nil, sum, "sqlite3", "-batch", "-bail", p.Embedded(), "SELECT id, sku, gtin, doc FROM item ORDER BY sku;")
 		if err != nil {
 			return "", err
 		}

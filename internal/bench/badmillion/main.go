@@ -123,7 +123,7 @@ func (t *trial) measure(ctx context.Context) error {
 		return err
 	}
 	t.bound("server's peak memory", u.Peak, mostMemory)
-	t.bound("database grown by the reports, too", program.DiskSize(t.program.Database()), mostGrowth)
+	t.bound("database grown by the reports, too", program.DiskSize(t.program.Embedded()), mostGrowth)
 	return nil
 }
 
@@ -138,7 +138,7 @@ func (t *trial) importFile(ctx context.Context, file string, stats catalogen.Sta
 	}
 	fmt.Fprintf(t.out, "import\t%d rows in %.2f s\t\n", t.rows, u.Wall.Seconds())
 	t.bound("import's peak memory", u.Peak, mostMemory)
-	t.bound("database grown", program.DiskSize(t.program.Database()), mostGrowth)
+	t.bound("database grown", program.DiskSize(t.program.Embedded()), mostGrowth)
 	bodies, err := t.program.Number(ctx, "SELECT sum(ifnull(length(outcomes), 0) + ifnull(length(images), 0)) FROM page;")
 	if err != nil {
 		return imp, err

@@ -219,7 +219,7 @@ func (t *trial) reference(ctx context.Context) (string, error) {
 }
 
 func documents(ctx context.Context, p *program.Program) (string, error) {
-	u, err := program.Shell(ctx, p.Database(), "SELECT sku, gtin, doc FROM item ORDER BY sku;")
+	u, err := program.Shell(ctx, p.Embedded(), "SELECT sku, gtin, doc FROM item ORDER BY sku;")
 	return string(u.Stdout), err
 }
 

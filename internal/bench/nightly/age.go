@@ -120,7 +120,7 @@ func (s *season) read(ctx context.Context, server *program.Server, a *account) e
 
 // oftenWritten are the ids of the ten items written most often.
 func (s *season) oftenWritten(ctx context.Context) ([]string, error) {
-	u, err := program.Shell(ctx, s.program.Database(), "SELECT id FROM item ORDER BY version DESC, id LIMIT 10;")
+	u, err := program.Shell(ctx, s.program.Embedded(), "SELECT id FROM item ORDER BY version DESC, id LIMIT 10;")
 	return strings.Fields(string(u.Stdout)), err
 }
 

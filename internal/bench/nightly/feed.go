@@ -66,11 +66,11 @@ func folderSize(dir string) (n int64, err error) {
 // sizes are the database's bytes on disk once its log is in it, and of them those
 // of the ledger's bodies.
 func (s *season) sizes(ctx context.Context) (database, ledger int64, err error) {
-	if _, err := program.Shell(ctx, s.program.Database(), "PRAGMA wal_checkpoint(TRUNCATE);"); err != nil {
+	if _, err := program.Shell(ctx, s.program.Embedded(), "PRAGMA wal_checkpoint(TRUNCATE);"); err != nil {
 		return 0, 0, err
 	}
 	ledger, err = s.program.Number(ctx, "SELECT ifnull(sum(ifnull(length(outcomes), 0) + ifnull(length(images), 0)), 0) FROM page;")
-	return program.DiskSize(s.program.Database()), ledger, err
+	return program.DiskSize(s.program.Embedded()), ledger, err
 }
 
 // growth is what the database grew by with the feed of a night.

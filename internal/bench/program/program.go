@@ -16,10 +16,13 @@ import (
 type Program struct {
 	Binary string
 	Data   string
+	// Database and Files take the place of what is in the folder, as the flags of
+	// these names do, where they are not "".
+	Database, Files string
 }
 
-// Database is the path of the folder's database.
-func (p *Program) Database() string { return filepath.Join(p.Data, "tallyman.db") }
+// Embedded is the path of the folder's database.
+func (p *Program) Embedded() string { return filepath.Join(p.Data, "tallyman.db") }
 
 // Import is what the program says of an import, as far as it is of use here.
 type Import struct {
@@ -118,7 +121,16 @@ func (p *Program) RunTo(ctx context.Context, stdout io.Writer, args ...string) (
 	return RunTo(ctx, nil, stdout, p.Binary, p.at(args)...)
 }
 
-func (p *Program) at(args []string) []string { return append(args, "--data", p.Data) }
+func (p *Program) at(args []string) []string {
+	args = append(args, "--data", p.Data)
+	if p.Database != "" {
+		args = append(args, "--database", p.Database)
+	}
+	if p.Files != "" {
+		args = append(args, "--files", p.Files)
+	}
+	return args
+}
 
 // reported reads the JSON object on the last line that a command printed.
 func reported[T any](u Usage, err error) (T, Usage, error) {
@@ -144,7 +156,7 @@ func (p *Program) EngineTime(ctx context.Context, id string) (time.Duration, err
 
 // Number asks the program's database for one number.
 func (p *Program) Number(ctx context.Context, query string) (int64, error) {
-	u, err := Shell(ctx, p.Database(), query)
+	u, err := Shell(ctx, p.Embedded(), query)
 	if err != nil {
 		return 0, err
 	}

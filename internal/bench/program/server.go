@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -27,28 +30,44 @@ type Server struct {
 // Serve starts a server on the data folder, with further arguments, and returns
 // once it answers. Stop must be called.
 func (p *Program) Serve(ctx context.Context, args ...string) (*Server, error) {
-	s := &Server{stderr: new(bytes.Buffer), start: time.Now()}
-	var err error
-	if s.key, err = p.key(ctx); err != nil {
+	key, err := p.key(ctx)
+	if err != nil {
 		return nil, err
 	}
-	s.cmd = exec.CommandContext(ctx, p.Binary, p.at(append([]string{"serve", "--listen", "127.0.0.1:0"}, args...))...)
+	s, line, err := p.begin(ctx, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	s.key, s.url = key, line[strings.LastIndexByte(line, ' ')+1:] // the line ends with where it answers
+	return s, nil
+}
+
+// Work starts a node that works on imports and answers nobody, with further
+// arguments. Stop must be called.
+func (p *Program) Work(ctx context.Context, args ...string) (*Server, error) {
+	s, _, err := p.begin(ctx, append([]string{"work"}, args...)...)
+	return s, err
+}
+
+// begin starts a process that runs until it is stopped, and returns the first line
+// that it prints, which says that it is at work.
+func (p *Program) begin(ctx context.Context, args ...string) (*Server, string, error) {
+	s := &Server{stderr: new(bytes.Buffer), start: time.Now()}
+	s.cmd = exec.CommandContext(ctx, p.Binary, p.at(args)...)
 	s.cmd.Stderr = s.stderr
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := s.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start the server: %w", err)
+		return nil, "", fmt.Errorf("start tallyman %s: %w", args[0], err)
 	}
-	// Its first line ends with where it answers.
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		_, serr := s.Stop()
-		return nil, errors.Join(fmt.Errorf("the server does not say where it answers: %w", err), serr)
+		return nil, "", errors.Join(fmt.Errorf("tallyman %s does not say that it is at work: %w", args[0], err), serr)
 	}
-	s.url = line[strings.LastIndexByte(line, ' ')+1 : len(line)-1]
-	return s, nil
+	return s, strings.TrimSuffix(line, "\n"), nil
 }
 
 // key makes an API key for the server.
@@ -109,6 +128,64 @@ func (s *Server) GetJSON(ctx context.Context, path string, v any) error {
 type Refusal struct {
 	Code    string `json:"error"`
 	Message string `json:"message"`
+}
+
+// Upload imports a file, sent as it is read, with these columns mapped as
+// Program.Import maps them, and returns the import as it begins.
+func (s *Server) Upload(ctx context.Context, file string, columns []string) (imp Import, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return imp, err
+	}
+	defer f.Close()
+	body, form, err := uploadForm(f, columns)
+	if err != nil {
+		return imp, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/api/v1/imports", body)
+	if err != nil {
+		return imp, err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.key)
+	req.Header.Set("Content-Type", form)
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return imp, err
+	}
+	defer answer.Body.Close()
+	said, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode >= http.StatusBadRequest {
+		err = fmt.Errorf("%s %s", answer.Status, tail(said))
+	}
+	if err == nil {
+		err = json.Unmarshal(said, &imp)
+	}
+	if err != nil {
+		return imp, fmt.Errorf("upload %s: %w", filepath.Base(file), err)
+	}
+	return imp, nil
+}
+
+// uploadForm is a multipart body with the mapping and, streamed, the file.
+func uploadForm(f *os.File, columns []string) (body io.Reader, contentType string, err error) {
+	mapping := map[string]string{}
+	for _, c := range columns {
+		mapping[c] = Field(c)
+	}
+	text, err := json.Marshal(mapping)
+	if err != nil {
+		return nil, "", err
+	}
+	var head bytes.Buffer
+	w := multipart.NewWriter(&head)
+	if err := w.WriteField("mapping", string(text)); err != nil {
+		return nil, "", err
+	}
+	if _, err := w.CreateFormFile("file", filepath.Base(f.Name())); err != nil {
+		return nil, "", err
+	}
+	end := "\r\n--" + w.Boundary() + "--\r\n"
+	return io.MultiReader(&head, f, strings.NewReader(end)), w.FormDataContentType(), nil
 }
 
 // Post sends an empty request to a path below /api/v1. What a server says of one
