@@ -114,6 +114,20 @@ func groundStorage(t *testing.T, data string) config.Storage {
 	return at
 }
 
+// sharedStorage is where a data folder would be kept on a ground of the test's
+// own, for programs that are told so by their flags.
+func sharedStorage(t *testing.T, data string) config.Storage {
+	t.Helper()
+	g := sharedGround(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", s3test.AccessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", s3test.SecretKey)
+	at, err := g.storage(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
 // worldOf names what belongs to a data folder.
 func worldOf(data string) (string, error) {
 	path, err := filepath.Abs(data)

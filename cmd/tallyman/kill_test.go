@@ -20,6 +20,7 @@ import (
 
 	"tallyman/internal/bench/catalogen"
 	"tallyman/internal/catalog"
+	"tallyman/internal/config"
 	"tallyman/internal/importer"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
@@ -384,8 +385,13 @@ func newestImport(t *testing.T, data string) string {
 // problems, and the counters.
 func dump(t *testing.T, data string) []string {
 	t.Helper()
+	return dumpAt(t, groundStorage(t, data))
+}
+
+func dumpAt(t *testing.T, at config.Storage) []string {
+	t.Helper()
 	ctx := context.Background()
-	set, err := (&place{Storage: groundStorage(t, data), Workspace: store.DefaultWorkspace}).settings(&program{stderr: os.Stderr})
+	set, err := (&place{Storage: at, Workspace: store.DefaultWorkspace}).settings(&program{stderr: os.Stderr})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,7 +131,8 @@ type Refusal struct {
 }
 
 // Upload imports a file, sent as it is read, with these columns mapped as
-// Program.Import maps them, and returns the import as it begins.
+// Program.Import maps them, and returns the import as it begins. Without columns
+// the program finds them.
 func (s *Server) Upload(ctx context.Context, file string, columns []string) (imp Import, err error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -168,18 +169,20 @@ func (s *Server) Upload(ctx context.Context, file string, columns []string) (imp
 
 // uploadForm is a multipart body with the mapping and, streamed, the file.
 func uploadForm(f *os.File, columns []string) (body io.Reader, contentType string, err error) {
-	mapping := map[string]string{}
-	for _, c := range columns {
-		mapping[c] = Field(c)
-	}
-	text, err := json.Marshal(mapping)
-	if err != nil {
-		return nil, "", err
-	}
 	var head bytes.Buffer
 	w := multipart.NewWriter(&head)
-	if err := w.WriteField("mapping", string(text)); err != nil {
-		return nil, "", err
+	if len(columns) > 0 {
+		mapping := map[string]string{}
+		for _, c := range columns {
+			mapping[c] = Field(c)
+		}
+		text, err := json.Marshal(mapping)
+		if err != nil {
+			return nil, "", err
+		}
+		if err := w.WriteField("mapping", string(text)); err != nil {
+			return nil, "", err
+		}
 	}
 	if _, err := w.CreateFormFile("file", filepath.Base(f.Name())); err != nil {
 		return nil, "", err
