@@ -167,7 +167,7 @@ func (r reader) Imports(ctx context.Context, ws store.WS, f store.ImportFilter, 
 	count := `SELECT count(*) FROM import` + w.text()
 	counted := w.args
 	query := `WITH i AS (SELECT * FROM import` + w.text() + ` ORDER BY no DESC LIMIT ` + w.arg(limit(rg)) + ` OFFSET ` + w.arg(rg.Offset) + `)` + withTallies + ` ORDER BY i.no DESC`
-	err = r.atOneMoment(ctx, func(still reader) error {
+	err = r.atOneMoment(ctx, beginStill, func(still reader) error {
 		if err := still.q.QueryRow(ctx, count, counted...).Scan(&n); err != nil {
 			return interpret(ctx, err, nil)
 		}

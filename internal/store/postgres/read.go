@@ -37,14 +37,17 @@ func (r reader) Health(ctx context.Context) error {
 
 // beginStill begins a transaction that sees one state of the database. The
 // moment is that of its first query.
-const beginStill = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1`
+const (
+	beginStill      = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1`
+	beginStillByKey = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ` + planOnce
+)
 
 // atOneMoment calls fn with a reader that sees one state of the database.
-func (r reader) atOneMoment(ctx context.Context, fn func(reader) error) error {
+func (r reader) atOneMoment(ctx context.Context, begin string, fn func(reader) error) error {
 	if r.pool == nil {
 		return fn(r)
 	}
-	tx, err := r.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: beginStill})
+	tx, err := r.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
 	if err != nil {
 		return fmt.Errorf("begin reading: %w", interpret(ctx, err, nil))
 	}
@@ -54,7 +57,7 @@ func (r reader) atOneMoment(ctx context.Context, fn func(reader) error) error {
 
 // Snapshot implements store.Store.
 func (r reader) Snapshot(ctx context.Context, fn func(store.Store) error) error {
-	return r.atOneMoment(ctx, func(still reader) error { return fn(snapshot{still}) })
+	return r.atOneMoment(ctx, beginStill, func(still reader) error { return fn(snapshot{still}) })
 }
 
 // DecidesAhead implements store.Store. It pays although many transactions
@@ -64,7 +67,7 @@ func (reader) DecidesAhead() bool { return true }
 
 // ReadItems implements store.Store.
 func (r reader) ReadItems(ctx context.Context, ws store.WS, fn func(store.ItemReader) error) error {
-	err := r.atOneMoment(ctx, func(still reader) error { return fn(&itemReader{ws: ws, q: still.q}) })
+	err := r.atOneMoment(ctx, beginStillByKey, func(still reader) error { return fn(&itemReader{ws: ws, q: still.q}) })
 	return wrap("read items at one moment", err)
 }
 

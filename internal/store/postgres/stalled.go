@@ -38,7 +38,7 @@ WHERE ` + moving + ` AND i.updated_at < $1
 // none, and of an import in another state, it lists the import alone, with a
 // batch that has no number.
 func (r reader) Stalled(ctx context.Context, before time.Time) (all []store.StalledBatch, err error) {
-	err = r.atOneMoment(ctx, func(still reader) error {
+	err = r.atOneMoment(ctx, beginStill, func(still reader) error {
 		if all, err = collect(ctx, still.q, scanSilent, selectSilent, millis(before)); err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ var _ store.Tx = (*tx)(nil)
 // which it came.
 const (
 	beginDurable = `BEGIN`
-	beginQuick   = `BEGIN; SET LOCAL synchronous_commit = off`
+	beginQuick   = `BEGIN; SET LOCAL synchronous_commit = off; ` + planOnce
 )
 
 // Write implements store.Store.
