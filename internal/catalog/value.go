@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 )
@@ -74,6 +75,9 @@ func AppendQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
 	for i := 0; i < len(s); {
+		if i += plainBytes(s[i:]); i == len(s) {
+			break
+		}
 		c := s[i]
 		if c >= 0x20 && c != '"' && c != '\\' && c < utf8.RuneSelf {
 			i++
@@ -109,6 +113,25 @@ func AppendQuoted(b []byte, s string) []byte {
 	}
 	b = append(b, s[start:]...)
 	return append(b, '"')
+}
+
+// plainBytes is how many bytes at the beginning of s, of those it looks at eight at
+// a time, are ASCII that needs no escape.
+func plainBytes(s string) (n int) {
+	const (
+		low  = 0x0101010101010101
+		high = 0x8080808080808080
+	)
+	for ; n+8 <= len(s); n += 8 {
+		x := eightBytes(s[n:])
+		// The high bit of a byte that is below 0x20, a quote, a backslash or not
+		// ASCII. Behind the first one others may be marked too.
+		quote, slash := x^low*'"', x^low*'\\'
+		if marked := (x | (x - low*0x20) | (quote - low) | (slash - low)) & high; marked != 0 {
+			return n + bits.TrailingZeros64(marked)/8
+		}
+	}
+	return n
 }
 
 // Unquote returns the text of a canonical JSON string token, or the token
