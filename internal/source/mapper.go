@@ -130,14 +130,20 @@ func (m *tableMapper) mapColumns(rec *tabular.Record, keys *rowKeys) []catalog.O
 			continue
 		}
 		before := len(m.problems)
-		op, ok := m.op(c, rec, text, keys)
+		// An operation is made where it stays, for it is large to move about.
+		n := len(m.ops)
+		m.ops = m.ops[:n+1]
+		op := &m.ops[n]
+		op.Field, op.Kind = c.field, catalog.OpSet
+		ok := m.op(c, rec, text, keys, op)
 		for j := before; j < len(m.problems); j++ {
 			if m.problems[j].Column == "" {
 				m.problems[j].Column = c.heading
 			}
 		}
-		if ok {
-			m.ops = append(m.ops, op)
+		if !ok {
+			*op = catalog.Op{}
+			m.ops = m.ops[:n]
 		}
 	}
 	return m.ops[start:len(m.ops):len(m.ops)]
@@ -173,43 +179,46 @@ func (m *tableMapper) deletes(rec *tabular.Record) bool {
 	return text == "true"
 }
 
-// op reads one cell: absent, blank and "clear it" are told apart here.
-func (m *tableMapper) op(c *column, rec *tabular.Record, text string, keys *rowKeys) (catalog.Op, bool) {
-	op := catalog.Op{Field: c.field, Kind: catalog.OpSet}
+// op makes op, so far its field's OpSet, what one cell asks for, and reports
+// whether it asks for anything: absent, blank and "clear it" are told apart here.
+func (m *tableMapper) op(c *column, rec *tabular.Record, text string, keys *rowKeys, op *catalog.Op) bool {
 	switch {
 	case text == "" && len(c.more) == 0:
-		return c.blankOp()
+		return c.blankOp(op)
 	case m.b.def.ClearWord != "" && text == m.b.def.ClearWord:
 		op.Kind = catalog.OpUnset
-		return op, true
+		return true
 	}
 	before := len(m.problems)
 	if c.field.Property.List {
 		op.Value = m.list(c, rec, text)
 		if len(op.Value.List) == 0 && len(m.problems) == before {
-			return c.blankOp()
+			op.Value = catalog.Value{}
+			return c.blankOp(op)
 		}
-		return op, len(op.Value.List) > 0
+		return len(op.Value.List) > 0
 	}
-	op.Value = catalog.Value{Type: c.field.Property.Type, Text: m.scalar(c, rec, text, keys)}
-	for _, p := range m.problems[before:] {
-		if p.Severity == catalog.Error {
-			return op, false
+	op.Value.Type, op.Value.Text = c.field.Property.Type, m.scalar(c, rec, text, keys)
+	for i := before; i < len(m.problems); i++ {
+		if m.problems[i].Severity == catalog.Error {
+			return false
 		}
 	}
-	return op, op.Value.Text != ""
+	return op.Value.Text != ""
 }
 
-// blankOp is what a blank cell of the column asks for, if anything.
-func (c *column) blankOp() (catalog.Op, bool) {
-	op := catalog.Op{Field: c.field}
+// blankOp makes op what a blank cell of the column asks for, and reports whether it
+// asks for anything.
+func (c *column) blankOp(op *catalog.Op) bool {
 	switch c.blank {
 	case blankClear:
 		op.Kind = catalog.OpUnset
 	case blankDefault:
 		op.Kind = catalog.OpDefault
+	default:
+		return false
 	}
-	return op, op.Kind != 0
+	return true
 }
 
 func (m *tableMapper) list(c *column, rec *tabular.Record, text string) catalog.Value {
