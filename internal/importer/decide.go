@@ -312,19 +312,10 @@ func image(w *catalog.Write) ledger.Image {
 // coalesce joins several writes of one item in a chunk into one, so that the
 // store sees each item once: the first's before, the last's after.
 func coalesce(writes []catalog.Write) []catalog.Write {
-	at := make(map[string]int, len(writes))
-	repeated := false
-	for i := range writes {
-		if _, ok := at[writes[i].After.ID]; ok {
-			repeated = true
-			break
-		}
-		at[writes[i].After.ID] = i
-	}
-	if !repeated {
+	if distinct(writes) {
 		return writes
 	}
-	clear(at)
+	at := make(map[string]int, len(writes))
 	var out []catalog.Write
 	for _, wr := range writes {
 		i, ok := at[wr.After.ID]
@@ -336,6 +327,23 @@ func coalesce(writes []catalog.Write) []catalog.Write {
 		out[i] = joinWrites(out[i], wr)
 	}
 	return slices.DeleteFunc(out, func(wr catalog.Write) bool { return wr.Outcome == catalog.Pending })
+}
+
+// distinct reports whether no item is written twice. Items are mostly in the order
+// of their ids: new ones get them in that order, and come again in the file's.
+func distinct(writes []catalog.Write) bool {
+	rising := true
+	for i := 1; i < len(writes) && rising; i++ {
+		rising = writes[i-1].After.ID < writes[i].After.ID
+	}
+	if rising {
+		return true
+	}
+	seen := make(map[string]bool, len(writes))
+	for i := range writes {
+		seen[writes[i].After.ID] = true
+	}
+	return len(seen) == len(writes)
 }
 
 func joinWrites(a, b catalog.Write) catalog.Write {
