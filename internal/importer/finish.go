@@ -26,6 +26,7 @@ func (s *Service) finish(ctx context.Context, job store.Job, id int64) error {
 		return fmt.Errorf("finish %s: %w", st.imp.Pass, err)
 	}
 	s.probe(StepFinishAfter)
+	s.ended.ring()
 	s.fresh.forget(st.imp.WS, st.imp.No)
 	return nil
 }

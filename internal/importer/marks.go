@@ -7,7 +7,6 @@ import (
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/files"
-	"tallyman/internal/tabular"
 )
 
 // mark is where a record begins. index counts records from 0; number is the
@@ -23,7 +22,6 @@ const markSize = 32
 // the scan reuses from record to record.
 type markWriter struct {
 	buf  []byte
-	rec  tabular.Record
 	keys []catalog.Key
 }
 

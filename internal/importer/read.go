@@ -56,6 +56,7 @@ func (s *Service) Wait(ctx context.Context, ws store.Workspace, id string, versi
 	tick := time.NewTicker(waitStep)
 	defer tick.Stop()
 	for {
+		ended := s.ended.heard()
 		imp, err := s.cfg.Store.Import(context.WithoutCancel(ctx), ws.WS, id)
 		if err != nil {
 			return imp, asFault(err, id)
@@ -66,6 +67,7 @@ func (s *Service) Wait(ctx context.Context, ws store.Workspace, id string, versi
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
+		case <-ended:
 		}
 	}
 }

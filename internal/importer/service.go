@@ -79,6 +79,8 @@ type Service struct {
 	schema *catalog.Schema
 	ids    *idSource
 	fresh  freshness
+	// ended rings when a step of this process ends a pass or an import.
+	ended bell
 	// encoders are of pages; each holds a window of a compressor.
 	encoders sync.Pool
 }

@@ -9,7 +9,6 @@ import (
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/importer/keyset"
-	"tallyman/internal/jobs"
 	"tallyman/internal/ledger"
 	"tallyman/internal/source"
 	"tallyman/internal/store"
@@ -63,9 +62,6 @@ func (s *Service) slice(ctx context.Context, job store.Job, id int64) error {
 	})
 }
 
-// scanned is how many records are read between looks at the clock.
-const scanned = 1024
-
 // scan reads records from the slice batch's cursor until its time is over or
 // the file ends, and moves the cursor.
 func (s *Service) scan(ctx context.Context, st *started, in *input) (done bool, err error) {
@@ -81,14 +77,18 @@ func (s *Service) scan(ctx context.Context, st *started, in *input) (done bool, 
 	}
 	defer keys.Abort()
 	marks := &markWriter{}
-	until := time.Now().Add(s.cfg.SliceTime)
-	for n := 0; ; n++ {
-		if n%scanned == scanned-1 && (time.Now().After(until) || ctx.Err() != nil || jobs.Stopping(ctx)) {
-			break
+	ahead, stop := s.scanAhead(ctx, dec)
+	defer stop()
+	for block := range ahead.blocks {
+		for i := range block {
+			if err := s.scanRecord(&block[i], mapper, keys, marks, b); err != nil {
+				return false, err
+			}
 		}
-		if done, err = s.scanRecord(dec, mapper, keys, marks, b); err != nil || done {
-			break
-		}
+		ahead.free <- block
+	}
+	if done = errors.Is(ahead.err, io.EOF); !done {
+		err = ahead.err
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -110,16 +110,8 @@ func (s *Service) scan(ctx context.Context, st *started, in *input) (done bool, 
 	return done, nil
 }
 
-// scanRecord reads one record; done says that there was none.
-func (s *Service) scanRecord(dec tabular.Decoder, mapper source.Mapper, keys *keyset.Writer, marks *markWriter, b *store.Batch) (done bool, err error) {
-	err = dec.Next(&marks.rec)
-	if errors.Is(err, io.EOF) {
-		return true, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("read record: %w", err)
-	}
-	rec := &marks.rec
+// scanRecord counts one record, and notes its keys and now and then where it is.
+func (s *Service) scanRecord(rec *tabular.Record, mapper source.Mapper, keys *keyset.Writer, marks *markWriter, b *store.Batch) error {
 	if b.Rows%markEvery == 0 {
 		marks.add(mark{index: b.Rows, offset: rec.Offset, number: rec.Number, line: rec.Line})
 	}
@@ -127,10 +119,10 @@ func (s *Service) scanRecord(dec tabular.Decoder, mapper source.Mapper, keys *ke
 	marks.keys = mapper.Keys(rec, marks.keys[:0])
 	for _, k := range marks.keys {
 		if err := keys.Add(byte(k.Field), keyset.Hash(byte(k.Field), k.Value), rec.Number, rec.Offset); err != nil {
-			return false, fmt.Errorf("note key: %w", err)
+			return fmt.Errorf("note key: %w", err)
 		}
 	}
-	return false, nil
+	return nil
 }
 
 // commitScan saves the cursor together with the job that goes on from it.

@@ -120,6 +120,7 @@ func (s *Service) fail(ctx context.Context, job store.Job, id int64, f *catalog.
 	case err != nil:
 		return fmt.Errorf("end import: %w", errors.Join(err, f))
 	}
+	s.ended.ring()
 	s.fresh.forget(job.WS, job.Batch.ImportNo)
 	s.cfg.Log.Error("import failed", "import", job.Batch.ImportNo, "code", f.Code, "error", f)
 	return nil
