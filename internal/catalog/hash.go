@@ -44,7 +44,7 @@ func (h *Hasher) Sum(c *Change) int64 {
 		if !op.Kind.Idempotent() {
 			return 0
 		}
-		d.text(op.Field.Name)
+		d.word(op.Field.hash())
 		d.word(uint64(op.Kind) | flag(op.Value.IsList)<<8 | uint64(len(op.Value.List))<<16)
 		d.text(op.Value.Text)
 		for _, e := range op.Value.List {
@@ -56,6 +56,20 @@ func (h *Hasher) Sum(c *Change) int64 {
 		return v
 	}
 	return 1
+}
+
+// hash returns the hash of the field's name.
+func (f *Field) hash() uint64 {
+	if f.nameHash != 0 {
+		return f.nameHash
+	}
+	return hashName(f.Name)
+}
+
+func hashName(name string) uint64 {
+	d := digest(hashB)
+	d.text(name)
+	return uint64(d)
 }
 
 // digest is a hash under way. It multiplies eight bytes at a time into a product

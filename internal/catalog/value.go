@@ -33,14 +33,14 @@ func (t Type) String() string { return typeNames[t] }
 // same have the same bytes. The zero Value is no value.
 type Value struct {
 	Type Type
+	// IsList tells an empty list from a single value.
+	IsList bool
 	// Text is the canonical form of a single value: the text itself, the digits
 	// of a number, "true", an ISO date, "29.90 EUR". A Money without a space
 	// carries an amount alone, whose currency Decide supplies.
 	Text string
 	// List holds the elements of a list property; then Text is empty.
 	List []string
-	// IsList tells an empty list from a single value.
-	IsList bool
 }
 
 // AppendJSON appends the value as canonical JSON: numbers and booleans bare,
