@@ -2,7 +2,8 @@ package catalog
 
 import (
 	"encoding/binary"
-	"math/bits"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // Hasher computes change hashes. It is not safe for concurrent use; each
@@ -12,8 +13,7 @@ type Hasher struct {
 	// operations: the source's version, the schema's and the settings'. It may not
 	// change once Sum was called.
 	Seed string
-	// begun is the state after the seed; 0 before the first sum.
-	begun digest
+	buf  []byte
 }
 
 // Sum returns the hash of a resolved change: its kind, keys and operations and
@@ -24,92 +24,46 @@ type Hasher struct {
 // 64 bits suffice: a hash is only ever compared with the one hash that the item
 // carries, so a false match takes 2^64 comparisons, not 2^32 items. Nor is it a
 // protection: whoever made two changes with one hash would have only their own
-// second one taken for the first.
+// second one taken for the first. Items keep it: what is hashed, and how, may
+// never change.
 func (h *Hasher) Sum(c *Change) int64 {
 	if c.Mode == Create || c.Delete || c.Undo != nil || c.AtVersion != 0 {
 		return 0
 	}
-	if h.begun == 0 {
-		h.begun = digest(hashB)
-		h.begun.text(h.Seed)
-	}
-	d := h.begun
-	d.word(uint64(c.Kind) | flag(c.Staged)<<8 | flag(c.GTINShared)<<9 | uint64(len(c.Keys))<<16)
+	b := appendText(h.buf[:0], h.Seed)
+	b = append(b, byte(c.Kind), flag(c.Staged), flag(c.GTINShared))
+	b = binary.AppendUvarint(b, uint64(len(c.Keys)))
 	for _, k := range c.Keys {
-		d.word(uint64(k.Field))
-		d.text(k.Value)
+		b = appendText(append(b, byte(k.Field)), k.Value)
 	}
+	b = binary.AppendUvarint(b, uint64(len(c.Ops)))
 	for i := range c.Ops {
 		op := &c.Ops[i]
 		if !op.Kind.Idempotent() {
 			return 0
 		}
-		d.word(op.Field.hash())
-		d.word(uint64(op.Kind) | flag(op.Value.IsList)<<8 | uint64(len(op.Value.List))<<16)
-		d.text(op.Value.Text)
+		b = appendText(b, op.Field.Name)
+		b = append(b, byte(op.Kind), flag(op.Value.IsList))
+		b = appendText(b, op.Value.Text)
+		b = binary.AppendUvarint(b, uint64(len(op.Value.List)))
 		for _, e := range op.Value.List {
-			d.text(e)
+			b = appendText(b, e)
 		}
 	}
-	d.word(uint64(len(c.Ops)))
-	if v := int64(d); v != 0 {
+	h.buf = b
+	if v := int64(xxhash.Sum64(b)); v != 0 {
 		return v
 	}
 	return 1
 }
 
-// hash returns the hash of the field's name.
-func (f *Field) hash() uint64 {
-	if f.nameHash != 0 {
-		return f.nameHash
-	}
-	return hashName(f.Name)
+// appendText appends a text behind its length, so that no two lists of texts are
+// one.
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-func hashName(name string) uint64 {
-	d := digest(hashB)
-	d.text(name)
-	return uint64(d)
-}
-
-// digest is a hash under way. It multiplies eight bytes at a time into a product
-// of 128 bits and folds that, as wyhash does. Items keep what comes of it: it may
-// never change.
-type digest uint64
-
-// Odd constants with as many ones as zeros, from wyhash.
-const (
-	hashA = 0xa0761d6478bd642f
-	hashB = 0xe7037ed1a0b428db
-)
-
-func (d *digest) word(x uint64) {
-	hi, lo := bits.Mul64(uint64(*d)^x, hashA)
-	*d = digest(hi ^ lo)
-}
-
-// text adds a text behind its length, so that no two lists of texts are one.
-func (d *digest) text(s string) {
-	d.word(uint64(len(s)) ^ hashB)
-	for ; len(s) >= 8; s = s[8:] {
-		d.word(eightBytes(s))
-	}
-	if len(s) > 0 {
-		var tail [8]byte
-		copy(tail[:], s)
-		d.word(binary.LittleEndian.Uint64(tail[:]))
-	}
-}
-
-// eightBytes is the beginning of s as a little-endian number; the compiler makes
-// it one load.
-func eightBytes(s string) uint64 {
-	_ = s[7]
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-}
-
-func flag(v bool) uint64 {
+func flag(v bool) byte {
 	if v {
 		return 1
 	}

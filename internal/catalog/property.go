@@ -42,8 +42,6 @@ type Field struct {
 	Property *Property
 	Key      string
 	Locale   string
-	// nameHash is what Name comes to in change hashes; 0 where that is not known yet.
-	nameHash uint64
 }
 
 // Names of the properties that also identify an item. Their values stand in
@@ -115,7 +113,7 @@ func (s *Schema) Field(kind Kind, productType, name string) (*Field, bool) {
 	if p == nil || p.Map != hasKey || hasKey && !isMapKey(key) || hasLocale && !(p.Translatable && isLocale(locale)) {
 		return nil, false
 	}
-	return &Field{Name: name, Property: p, Key: key, Locale: locale, nameHash: hashName(name)}, true
+	return &Field{Name: name, Property: p, Key: key, Locale: locale}, true
 }
 
 // maxMapKey bounds the key of a map's field in bytes. Every item that has the

@@ -134,6 +134,14 @@ func plainBytes(s string) (n int) {
 	return n
 }
 
+// eightBytes is the beginning of s as a little-endian number; the compiler makes
+// it one load.
+func eightBytes(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
 // Unquote returns the text of a canonical JSON string token, or the token
 // itself when it is a bare number, boolean or array.
 func Unquote(token string) string {
