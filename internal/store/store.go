@@ -34,6 +34,10 @@ var (
 	ErrStale = errors.New("batch belongs to another job")
 	// ErrFenced: the batch's epoch was raised; whoever works on it must stop.
 	ErrFenced = errors.New("batch was taken back")
+	// ErrUnavailable: the database does not answer, is full, or takes no writes
+	// just now. The transaction is over; try later. A commit whose answer was lost
+	// is this too, and may have happened.
+	ErrUnavailable = errors.New("the database is not available")
 )
 
 // WS is a workspace's number within the store. Every key of every table begins
@@ -154,8 +158,8 @@ type Import struct {
 	// RequestKey is the Idempotency-Key that made it, with whose it is; unique
 	// where it is not "".
 	RequestKey string
-	// ImagesGone and OutcomesGone say that retention took them.
-	ImagesGone, OutcomesGone bool
+	// ImagesGone, OutcomesGone and FilesGone say that retention took them.
+	ImagesGone, OutcomesGone, FilesGone bool
 	// FaultCode and FaultMessage say why it was refused or failed.
 	FaultCode    string
 	FaultMessage string
@@ -435,9 +439,12 @@ type Store interface {
 	PurgeRequests(ctx context.Context, before time.Time) error
 
 	// Expired lists up to limit imports, of all workspaces, that have ended (or
-	// were left planned) before the given times and still have images or outcomes;
-	// the zero time expires nothing. Oldest first.
-	Expired(ctx context.Context, images, outcomes time.Time, limit int) ([]Import, error)
+	// were left planned) before the given times and still have images, outcomes or
+	// files. Oldest first.
+	Expired(ctx context.Context, e Expiry, limit int) ([]Import, error)
+	// FileKeys returns those of the given file keys that are an import's FileKey,
+	// each once and sorted.
+	FileKeys(ctx context.Context, ws WS, keys []string) ([]string, error)
 	// LedgerSize measures a workspace's ledger. It goes through the headers of all
 	// pages, which takes a while where there are many.
 	LedgerSize(ctx context.Context, ws WS) (LedgerSize, error)
@@ -476,6 +483,9 @@ type Store interface {
 	// back otherwise. durable asks that the commit survives power loss. fn may
 	// be called again after ErrRetry only by the caller, never by the store.
 	Write(ctx context.Context, ws WS, durable bool, fn func(Tx) error) error
+
+	Operation
+	Dumper
 
 	// Health checks that the database answers.
 	Health(ctx context.Context) error
@@ -573,6 +583,9 @@ type Tx interface {
 	InsertFix(ctx context.Context, importNo int64, f *Fix) error
 	// DeleteFix forgets a fix; ErrNotFound.
 	DeleteFix(ctx context.Context, importNo int64, no int) error
+
+	// AppendAudit is Operation's, within the transaction of what was done.
+	AppendAudit(ctx context.Context, e *AuditEntry) error
 
 	// Enqueue adds a job and returns its id. It runs only if the transaction
 	// commits.

@@ -14,7 +14,7 @@ const importColumns = `i.ws, i.no, i.id, i.state, i.door, i.source, i.mode, i.fo
 	i.file_key, i.file_size, i.sha256, i.rows, i.sliced, i.small, i.fault_code, i.fault_message,
 	i.created_by, i.created_at, i.started_at, i.completed_at, i.updated_at, i.version, i.definition, i.layout,
 	i.round, i.pass, i.cut, i.fingerprint, i.feed, i.extra, i.undo_of, i.undone_by, i.duplicate_of, i.request_key,
-	i.images_gone, i.outcomes_gone, i.options, i.findings`
+	i.images_gone, i.outcomes_gone, i.options, i.findings, i.files_gone`
 
 // planning fits what belongs to plans, as Pass.Planning says.
 const planning = `(pass = 'plan' OR pass LIKE 'plan-%')`
@@ -65,15 +65,15 @@ const (
 	file_key, file_size, sha256, rows, sliced, small, fault_code, fault_message,
 	created_by, created_at, started_at, completed_at, updated_at, version, definition, layout,
 	round, pass, cut, fingerprint, feed, extra, undo_of, undone_by, duplicate_of, request_key,
-	images_gone, outcomes_gone, options, findings)
+	images_gone, outcomes_gone, options, findings, files_gone)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-	$21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39)
+	$21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40)
 ON CONFLICT DO NOTHING`
 
 	updateImportQuery = `UPDATE import SET state = $1, format = $2, layout = $3, definition = $4, rows = $5, sliced = $6, small = $7,
-	round = $8, pass = $9, cut = $10, fingerprint = $11, findings = $12, extra = $13, undone_by = $14, images_gone = $15, outcomes_gone = $16,
-	fault_code = $17, fault_message = $18, started_at = $19, completed_at = $20, updated_at = $21, version = version + 1
-WHERE ws = $22 AND no = $23 RETURNING version`
+	round = $8, pass = $9, cut = $10, fingerprint = $11, findings = $12, extra = $13, undone_by = $14, images_gone = $15, outcomes_gone = $16, files_gone = $17,
+	fault_code = $18, fault_message = $19, started_at = $20, completed_at = $21, updated_at = $22, version = version + 1
+WHERE ws = $23 AND no = $24 RETURNING version`
 )
 
 // importWhere is the condition of a filter. What it does not narrow is left
@@ -106,7 +106,7 @@ func (r *importRow) own() []any {
 		(*free)(&i.FileKey), &i.FileSize, &i.SHA256, &i.Rows, &i.Sliced, &i.Small, &i.FaultCode, (*free)(&i.FaultMessage),
 		(*free)(&i.CreatedBy), &r.created, &r.started, &r.completed, &r.updated, &i.Version, &i.Definition, &i.Layout,
 		&i.Round, &i.Pass, &i.Cut, &i.Fingerprint, (*free)(&i.Feed), &i.Extra, &i.UndoOf, &i.UndoneBy, &i.DuplicateOf, (*free)(&i.RequestKey),
-		&i.ImagesGone, &i.OutcomesGone, &i.Options, &i.Findings}
+		&i.ImagesGone, &i.OutcomesGone, &i.Options, &i.Findings, &i.FilesGone}
 }
 
 func (r *importRow) finish() {
@@ -199,7 +199,7 @@ func (t *tx) InsertImport(ctx context.Context, imp *store.Import) error {
 		free(imp.CreatedBy), millis(imp.CreatedAt), millisOrNull(imp.StartedAt), millisOrNull(imp.CompletedAt),
 		millis(imp.UpdatedAt), imp.Version, imp.Definition, imp.Layout,
 		imp.Round, imp.Pass, imp.Cut, imp.Fingerprint, free(imp.Feed), imp.Extra, imp.UndoOf, imp.UndoneBy, imp.DuplicateOf, free(imp.RequestKey),
-		imp.ImagesGone, imp.OutcomesGone, imp.Options, imp.Findings)
+		imp.ImagesGone, imp.OutcomesGone, imp.Options, imp.Findings, imp.FilesGone)
 	if err == nil {
 		imp.WS, imp.No = t.ws, no
 	}
@@ -215,7 +215,7 @@ func scanInt64(s pgx.Row) (n int64, err error) {
 func (t *tx) UpdateImport(ctx context.Context, imp *store.Import) error {
 	version, err := stepOne(ctx, t, "update import", scanInt64, updateImportQuery,
 		imp.State, imp.Format, imp.Layout, imp.Definition, imp.Rows, imp.Sliced, imp.Small,
-		imp.Round, imp.Pass, imp.Cut, imp.Fingerprint, imp.Findings, imp.Extra, imp.UndoneBy, imp.ImagesGone, imp.OutcomesGone,
+		imp.Round, imp.Pass, imp.Cut, imp.Fingerprint, imp.Findings, imp.Extra, imp.UndoneBy, imp.ImagesGone, imp.OutcomesGone, imp.FilesGone,
 		imp.FaultCode, free(imp.FaultMessage), millisOrNull(imp.StartedAt), millisOrNull(imp.CompletedAt), millis(imp.UpdatedAt),
 		t.ws, imp.No)
 	if err == nil {

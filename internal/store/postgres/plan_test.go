@@ -137,6 +137,8 @@ func TestPlans(t *testing.T) {
 	w := func(f store.ImportFilter) string {
 		return `SELECT no FROM import` + importWhere(1, f).text() + ` ORDER BY no DESC`
 	}
+	whole := auditWhere(1, store.AuditFilter{Before: 9, Action: "import."})
+	ofOne := auditWhere(1, store.AuditFilter{Object: "imp_1"})
 	for name, c := range map[string]struct {
 		query string
 		args  []any
@@ -164,7 +166,14 @@ func TestPlans(t *testing.T) {
 		"by undo":        {w(store.ImportFilter{UndoOf: "x"}), []any{1, "x"}, []string{"import_undo"}},
 		"by request":     {selectImportByRequest, []any{1, "k"}, []string{"import_request"}},
 		"tallies":        {selectImportNo, []any{1, 1}, []string{"batch_pkey"}},
-		"old bodies":     {selectExpired, []any{1, 1, 10}, []string{"import_images", "import_outcomes"}},
+		"old bodies":     {selectExpired, []any{1, 1, 1, 10}, []string{"import_images", "import_outcomes", "import_files"}},
+		"file keys":      {selectFileKeys, []any{1, keys}, []string{"import_file ", "file_key = k.k"}},
+		"user by name":   {selectUser + ` AND name = $2`, []any{1, "jo"}, []string{"workspace_user_ws_name_key"}},
+		"audit log":      {selectAudit(whole, 0), whole.args, []string{"Index Scan Backward using audit_pkey"}},
+		"audit of one":   {selectAudit(ofOne, 0), ofOne.args, []string{"audit_object"}},
+		"old acts":       {purgeAuditQuery, []any{1, 10}, []string{"audit_age", "Tid Scan on audit"}},
+		"open imports":   {countOpen, nil, []string{"import_moving", "import_standing"}},
+		"open batches":   {countBatches, nil, []string{"import_moving", "batch_pkey"}},
 		"silent batches": {selectSilent, []any{1}, []string{"import_moving", "batch_pkey"}},
 		"idle imports":   {selectIdle, []any{1}, []string{"import_moving", "batch_pkey"}},
 		"old requests":   {purgeRequestsQuery, []any{1}, []string{"request_age"}},

@@ -34,6 +34,8 @@ type Options struct {
 	// 0 chooses. A node opens both and those of its job engine, each as it needs
 	// them.
 	Writers, Readers int
+	// Unfinished opens a database that a Restore left half-filled, too.
+	Unfinished bool
 }
 
 // Enqueue adds a job within a transaction and returns its id.
@@ -92,7 +94,11 @@ func Open(ctx context.Context, url string, opt Options) (*DB, error) {
 	if opt.Enqueue != nil {
 		db.BindEnqueue(opt.Enqueue)
 	}
-	if err := db.Migrate(ctx); err != nil {
+	err = db.Migrate(ctx)
+	if err == nil && !opt.Unfinished {
+		err = db.whole(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", place(plain), err), db.Close())
 	}
 	return db, nil

@@ -30,7 +30,7 @@ type reader struct {
 func (r reader) Health(ctx context.Context) error {
 	var n int
 	if err := r.q.QueryRow(ctx, "SELECT 1").Scan(&n); err != nil {
-		return fmt.Errorf("health: %w", err)
+		return fmt.Errorf("health: %w", interpret(ctx, err, nil))
 	}
 	return nil
 }
@@ -51,7 +51,7 @@ func (r reader) atOneMoment(ctx context.Context, begin string, fn func(reader) e
 	if err != nil {
 		return fmt.Errorf("begin reading: %w", interpret(ctx, err, nil))
 	}
-	defer tx.Rollback(context.WithoutCancel(ctx)) // it has written nothing
+	defer rollback(ctx, tx) // it has written nothing
 	return fn(reader{q: tx})
 }
 
@@ -100,6 +100,19 @@ func (snapshot) DropRequest(context.Context, store.WS, string, time.Time) error 
 	return errStill
 }
 func (snapshot) PurgeRequests(context.Context, time.Time) error { return errStill }
+func (snapshot) CreateUser(context.Context, store.WS, store.User) error {
+	return errStill
+}
+func (snapshot) UpdateUser(context.Context, store.WS, store.User) error {
+	return errStill
+}
+func (snapshot) AppendAudit(context.Context, store.WS, *store.AuditEntry) error {
+	return errStill
+}
+func (snapshot) PurgeAudit(context.Context, time.Time, int) (int, error) { return 0, errStill }
+func (snapshot) BeatNode(context.Context, store.Node) error              { return errStill }
+func (snapshot) LeaveNode(context.Context, string) error                 { return errStill }
+func (snapshot) Writable(context.Context) error                          { return errStill }
 
 // Close implements store.Store; the snapshot ends with the function it was
 // given to.

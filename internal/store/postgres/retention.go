@@ -2,7 +2,7 @@ package postgres
 
 import (
 	"context"
-	"time"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,6 +16,10 @@ const (
 	// resting are the states in which nothing needs an import's bodies any more
 	// but reports and an undo: those that State.Ended names, and planned.
 	resting = `state IN ('terminated', 'stopped', 'rolled_back', 'done', 'refused', 'failed', 'planned')`
+
+	// selectFileKeys looks each key of a list up.
+	selectFileKeys = `SELECT DISTINCT k FROM unnest($2::text[]) k
+	CROSS JOIN LATERAL (SELECT 1 FROM import WHERE ws = $1 AND file_key = k AND file_key <> '' LIMIT 1) i`
 
 	// dropBodiesQuery takes images ($3) and outcomes ($4); a plan's go together.
 	dropBodiesQuery = `UPDATE page SET
@@ -32,18 +36,36 @@ WHERE ctid = ANY (ARRAY(SELECT ctid FROM page WHERE ws = $1 AND import_no = $2 A
 FROM page WHERE ws = $1`
 )
 
-// selectExpired reads images and outcomes apart, so that the index of each
+// selectExpired reads images, outcomes and files apart, so that the index of each
 // stops at what is due.
 var selectExpired = `WITH due AS (
 	SELECT ws, no FROM import WHERE NOT images_gone   AND ` + endedAt + ` < $1 AND ` + resting + ` UNION
-	SELECT ws, no FROM import WHERE NOT outcomes_gone AND ` + endedAt + ` < $2 AND ` + resting + `),
+	SELECT ws, no FROM import WHERE NOT outcomes_gone AND ` + endedAt + ` < $2 AND ` + resting + ` UNION
+	SELECT ws, no FROM import WHERE NOT files_gone    AND ` + endedAt + ` < $3 AND ` + resting + `),
 i AS (SELECT m.* FROM due CROSS JOIN LATERAL (SELECT * FROM import WHERE ws = due.ws AND no = due.no OFFSET 0) m
-	ORDER BY ` + endedAt + `, ws, no LIMIT $3)` + withTallies + ` ORDER BY coalesce(i.completed_at, i.updated_at), i.ws, i.no`
+	ORDER BY ` + endedAt + `, ws, no LIMIT $4)` + withTallies + ` ORDER BY coalesce(i.completed_at, i.updated_at), i.ws, i.no`
 
 // Expired implements store.Store.
-func (r reader) Expired(ctx context.Context, images, outcomes time.Time, limit int) ([]store.Import, error) {
-	list, err := collect(ctx, r.q, scanImportTallies, selectExpired, millis(images), millis(outcomes), max(0, limit))
+func (r reader) Expired(ctx context.Context, e store.Expiry, limit int) ([]store.Import, error) {
+	list, err := collect(ctx, r.q, scanImportTallies, selectExpired, millis(e.Images), millis(e.Outcomes), millis(e.Files), max(0, limit))
 	return list, wrap("list expired imports", err)
+}
+
+// FileKeys implements store.Store.
+func (r reader) FileKeys(ctx context.Context, ws store.WS, keys []string) ([]string, error) {
+	escaped := make([]string, len(keys))
+	for i, k := range keys {
+		escaped[i] = escape(k)
+	}
+	used, err := collect(ctx, r.q, scanText, selectFileKeys, ws, escaped)
+	slices.Sort(used)
+	return used, wrap("find file keys", err)
+}
+
+func scanText(s pgx.Row) (string, error) {
+	var text free
+	err := s.Scan(&text)
+	return string(text), err
 }
 
 // DropBodies implements store.Tx.

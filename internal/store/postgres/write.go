@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -62,18 +63,37 @@ func (db *DB) transact(ctx context.Context, durable bool, fn func(pgx.Tx) error)
 	if err != nil {
 		return fmt.Errorf("begin: %w", interpret(ctx, err, nil))
 	}
-	defer pg.Rollback(context.WithoutCancel(ctx)) // after a commit it does nothing
+	defer rollback(ctx, pg) // after a commit it does nothing
 	if err := fn(pg); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	// A commit that is given up half-way may have happened, so it is not.
-	if err := pg.Commit(context.WithoutCancel(ctx)); err != nil {
+	// A commit that is given up half-way may have happened, so it is not, as long
+	// as the database may still answer.
+	ctx = context.WithoutCancel(ctx)
+	patient, stop := context.WithTimeout(ctx, commitPatience)
+	defer stop()
+	if err := pg.Commit(patient); err != nil {
 		return fmt.Errorf("commit: %w", interpret(ctx, err, nil))
 	}
 	return nil
+}
+
+// How long a transaction waits for the answer to its last word. A connection may
+// be gone without anybody noticing.
+const (
+	commitPatience   = time.Minute
+	rollbackPatience = 5 * time.Second
+)
+
+// rollback ends a transaction, whether or not its context has ended. One that does
+// not answer loses its connection, which ends it too.
+func rollback(ctx context.Context, pg pgx.Tx) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), rollbackPatience)
+	defer stop()
+	_ = pg.Rollback(ctx)
 }
 
 // usable reports why nothing may be done, if so.
@@ -87,7 +107,7 @@ func (t *tx) usable(ctx context.Context) error {
 // judge notes errors that end the transaction, and names the operation.
 func (t *tx) judge(op string, err error) error {
 	err = wrap(op, err)
-	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrRetry) {
+	if endsTransaction(err) {
 		t.over = err
 	}
 	return err

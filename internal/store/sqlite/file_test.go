@@ -120,8 +120,8 @@ func TestTwoProcesses(t *testing.T) {
 			})
 		}()
 		err := hasty.Write(context.Background(), ws, false, func(store.Tx) error { return nil })
-		if !errors.Is(err, store.ErrRetry) {
-			t.Errorf("a write that will not wait: got %v, want %v", err, store.ErrRetry)
+		if !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("a write that will not wait: got %v, want %v", err, store.ErrUnavailable)
 		}
 		if _, err := hasty.Workspaces(context.Background()); err != nil {
 			t.Errorf("a read beside a write: %v", err)

@@ -13,7 +13,7 @@ const importColumns = `i.ws, i.no, i.id, i.state, i.door, i.source, i.mode, i.fo
 	i.file_key, i.file_size, i.sha256, i.rows, i.sliced, i.small, i.fault_code, i.fault_message,
 	i.created_by, i.created_at, i.started_at, i.completed_at, i.updated_at, i.version, i.definition, i.layout,
 	i.round, i.pass, i.cut, i.fingerprint, i.feed, i.extra, i.undo_of, i.undone_by, i.duplicate_of, i.request_key,
-	i.images_gone, i.outcomes_gone, i.options, i.findings`
+	i.images_gone, i.outcomes_gone, i.options, i.findings, i.files_gone`
 
 // planning fits what belongs to plans, as Pass.Planning says.
 const planning = `(pass = 'plan' OR pass GLOB 'plan-*')`
@@ -60,13 +60,13 @@ const (
 	file_key, file_size, sha256, rows, sliced, small, fault_code, fault_message,
 	created_by, created_at, started_at, completed_at, updated_at, version, definition, layout,
 	round, pass, cut, fingerprint, feed, extra, undo_of, undone_by, duplicate_of, request_key,
-	images_gone, outcomes_gone, options, findings)
+	images_gone, outcomes_gone, options, findings, files_gone)
 VALUES (?1, (SELECT coalesce(max(no), 0) + 1 FROM import WHERE ws = ?1),
 	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 RETURNING no`
 	updateImportQuery = `UPDATE import SET state = ?, format = ?, layout = ?, definition = ?, rows = ?, sliced = ?, small = ?,
-	round = ?, pass = ?, cut = ?, fingerprint = ?, findings = ?, extra = ?, undone_by = ?, images_gone = ?, outcomes_gone = ?,
+	round = ?, pass = ?, cut = ?, fingerprint = ?, findings = ?, extra = ?, undone_by = ?, images_gone = ?, outcomes_gone = ?, files_gone = ?,
 	fault_code = ?, fault_message = ?, started_at = ?, completed_at = ?, updated_at = ?, version = version + 1
 WHERE ws = ? AND no = ? RETURNING version`
 )
@@ -107,7 +107,7 @@ func (r *importRow) own() []any {
 		&i.FileKey, &i.FileSize, &i.SHA256, &i.Rows, &i.Sliced, &i.Small, &i.FaultCode, &i.FaultMessage,
 		&i.CreatedBy, &r.created, &r.started, &r.completed, &r.updated, &i.Version, &i.Definition, &i.Layout,
 		&i.Round, &i.Pass, &i.Cut, &i.Fingerprint, &i.Feed, &i.Extra, &i.UndoOf, &i.UndoneBy, &i.DuplicateOf, &i.RequestKey,
-		&i.ImagesGone, &i.OutcomesGone, &i.Options, &i.Findings}
+		&i.ImagesGone, &i.OutcomesGone, &i.Options, &i.Findings, &i.FilesGone}
 }
 
 func (r *importRow) finish() {
@@ -207,7 +207,7 @@ func (t *tx) InsertImport(ctx context.Context, imp *store.Import) error {
 		imp.CreatedBy, millis(imp.CreatedAt), millisOrNull(imp.StartedAt), millisOrNull(imp.CompletedAt),
 		millis(imp.UpdatedAt), imp.Version, imp.Definition, imp.Layout,
 		imp.Round, imp.Pass, imp.Cut, imp.Fingerprint, imp.Feed, imp.Extra, imp.UndoOf, imp.UndoneBy, imp.DuplicateOf, imp.RequestKey,
-		imp.ImagesGone, imp.OutcomesGone, imp.Options, imp.Findings)
+		imp.ImagesGone, imp.OutcomesGone, imp.Options, imp.Findings, imp.FilesGone)
 	var no int64
 	if err := row.Scan(&no); err != nil {
 		return t.judge("insert import", interpret(err, store.ErrExists))
@@ -223,7 +223,7 @@ func (t *tx) UpdateImport(ctx context.Context, imp *store.Import) error {
 	}
 	row := t.sql.QueryRowContext(context.WithoutCancel(ctx), updateImportQuery,
 		imp.State, imp.Format, imp.Layout, imp.Definition, imp.Rows, imp.Sliced, imp.Small,
-		imp.Round, imp.Pass, imp.Cut, imp.Fingerprint, imp.Findings, imp.Extra, imp.UndoneBy, imp.ImagesGone, imp.OutcomesGone,
+		imp.Round, imp.Pass, imp.Cut, imp.Fingerprint, imp.Findings, imp.Extra, imp.UndoneBy, imp.ImagesGone, imp.OutcomesGone, imp.FilesGone,
 		imp.FaultCode, imp.FaultMessage, millisOrNull(imp.StartedAt), millisOrNull(imp.CompletedAt), millis(imp.UpdatedAt),
 		t.ws, imp.No)
 	var version int64

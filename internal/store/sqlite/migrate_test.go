@@ -130,7 +130,7 @@ func TestVersionOneGoesOn(t *testing.T) {
 		refs = append(refs, sb.Batch.BatchRef)
 	}
 	same(t, "stalled", refs, []store.BatchRef{{ImportNo: 1, Pass: ledger.PassApply, No: 2}, {ImportNo: 2}})
-	expired, err := db.Expired(ctx, fromMillis(5000), time.Time{}, 10)
+	expired, err := db.Expired(ctx, store.Expiry{Images: fromMillis(5000)}, 10)
 	if err != nil || len(expired) != 1 || expired[0].ID != "imp_3" {
 		t.Errorf("expired are %v, %v; want imp_3", expired, err)
 	}

@@ -21,6 +21,10 @@ func TestPlans(t *testing.T) {
 		w, _ := importWhere(1, f)
 		return w
 	}
+	audit := func(f store.AuditFilter) string {
+		w, _ := auditWhere(1, f)
+		return w
+	}
 	list := func(query string) string { return strings.Replace(query, listMark, parameters(500), 1) }
 	for name, c := range map[string]struct{ query, want string }{
 		"find by sku":    {list(findItems("sku", "item_sku")), "SEARCH item USING INDEX item_sku (ws=? AND kind=? AND sku=?)"},
@@ -44,6 +48,15 @@ func TestPlans(t *testing.T) {
 		"by undo":        {selectImports(where(store.ImportFilter{UndoOf: "x"})), "SEARCH import USING INDEX import_undo (ws=? AND undo_of=?)"},
 		"by request":     {selectImportByRequest, "SEARCH import USING INDEX import_request (ws=? AND request_key=?)"},
 		"old images":     {selectExpired, "SEARCH import USING INDEX import_images (<expr><?)"},
+		"old files":      {selectExpired, "SEARCH import USING INDEX import_files (<expr><?)"},
+		"file keys":      {list(selectFileKeys), "SEARCH import USING COVERING INDEX import_file (ws=? AND file_key=?)"},
+		"user by name":   {selectUser + " AND name = ?", "SEARCH workspace_user USING INDEX sqlite_autoindex_workspace_user_2 (ws=? AND name=?)"},
+		"audit log":      {selectAudit(audit(store.AuditFilter{Before: 9, Action: "import."})), "SEARCH audit USING INDEX sqlite_autoindex_audit_1 (ws=? AND no<?)"},
+		"audit of one":   {selectAudit(audit(store.AuditFilter{Object: "imp_1"})), "SEARCH audit USING INDEX audit_object (ws=? AND object=?)"},
+		"old acts":       {purgeAuditQuery, "SEARCH audit USING COVERING INDEX audit_age (at<?)"},
+		"moving imports": {countOpen, "SCAN i USING INDEX import_moving"},
+		"other imports":  {countOpen, "SEARCH i USING COVERING INDEX import_standing (state=?)"},
+		"moving batches": {countBatches, "SCAN i USING INDEX import_moving\nSEARCH b USING INDEX sqlite_autoindex_batch_1 (ws=? AND import_no=?)"},
 		"old outcomes":   {selectExpired, "SEARCH import USING INDEX import_outcomes (<expr><?)"},
 		"corrections":    {selectCorrections, "SEARCH correction USING PRIMARY KEY (ws=? AND import_no=? AND row>? AND row<?)"},
 		"old requests":   {purgeRequestsQuery, "SEARCH request USING INDEX request_age (began_at<?)"},

@@ -22,13 +22,14 @@ type reader struct {
 	q    querier
 	pool *sql.DB
 	conn *sql.Conn
+	now  func() time.Time
 }
 
 // Health checks that the file can be read.
 func (r reader) Health(ctx context.Context) error {
 	var n int
 	if err := r.q.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&n); err != nil {
-		return fmt.Errorf("health: %w", err)
+		return fmt.Errorf("health: %w", interpret(err, nil))
 	}
 	return nil
 }
@@ -40,15 +41,15 @@ func (r reader) atOneMoment(ctx context.Context, fn func(reader) error) error {
 	}
 	conn, err := r.pool.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("begin reading: %w", err)
+		return fmt.Errorf("begin reading: %w", interpret(err, nil))
 	}
 	defer conn.Close()
 	tx, err := conn.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return fmt.Errorf("begin reading: %w", err)
+		return fmt.Errorf("begin reading: %w", interpret(err, nil))
 	}
 	defer tx.Rollback() // it has written nothing
-	still := reader{q: tx, conn: conn}
+	still := reader{q: tx, conn: conn, now: r.now}
 	// The moment is that of the first read, not of the beginning.
 	if err := still.Health(ctx); err != nil {
 		return err
@@ -90,6 +91,19 @@ func (snapshot) DropRequest(context.Context, store.WS, string, time.Time) error 
 	return errStill
 }
 func (snapshot) PurgeRequests(context.Context, time.Time) error { return errStill }
+func (snapshot) CreateUser(context.Context, store.WS, store.User) error {
+	return errStill
+}
+func (snapshot) UpdateUser(context.Context, store.WS, store.User) error {
+	return errStill
+}
+func (snapshot) AppendAudit(context.Context, store.WS, *store.AuditEntry) error {
+	return errStill
+}
+func (snapshot) PurgeAudit(context.Context, time.Time, int) (int, error) { return 0, errStill }
+func (snapshot) BeatNode(context.Context, store.Node) error              { return errStill }
+func (snapshot) LeaveNode(context.Context, string) error                 { return errStill }
+func (snapshot) Writable(context.Context) error                          { return errStill }
 
 // Close implements store.Store; the snapshot ends with the function it was
 // given to.
@@ -102,7 +116,7 @@ type scanner interface{ Scan(dest ...any) error }
 func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, err
+		return nil, interpret(err, nil)
 	}
 	defer rows.Close()
 	var all []T
@@ -113,7 +127,12 @@ func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error
 		}
 		all = append(all, v)
 	}
-	return all, rows.Err()
+	return all, interpret(rows.Err(), nil)
+}
+
+func scanText(s scanner) (text string, err error) {
+	err = s.Scan(&text)
+	return text, err
 }
 
 // limit is a range's bound as SQLite wants it: negative for none.

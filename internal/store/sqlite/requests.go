@@ -53,18 +53,18 @@ func scanRequest(s scanner) (store.Request, error) {
 
 // BeatRequest implements store.Store.
 func (db *DB) BeatRequest(ctx context.Context, ws store.WS, key string, began, now time.Time) error {
-	return wrap("beat request", db.changeRequest(ctx, false, beatRequestQuery, millis(now), ws, key, millis(began)))
+	return wrap("beat request", db.change(ctx, false, beatRequestQuery, millis(now), ws, key, millis(began)))
 }
 
 // EndRequest implements store.Store. An answer that was given must survive
 // power loss: the same request may come again.
 func (db *DB) EndRequest(ctx context.Context, ws store.WS, r store.Request) error {
-	return wrap("end request", db.changeRequest(ctx, true, endRequestQuery, r.Hash, r.Status, r.Header, r.Body, ws, r.Key, millis(r.At)))
+	return wrap("end request", db.change(ctx, true, endRequestQuery, r.Hash, r.Status, r.Header, r.Body, ws, r.Key, millis(r.At)))
 }
 
 // DropRequest implements store.Store.
 func (db *DB) DropRequest(ctx context.Context, ws store.WS, key string, began time.Time) error {
-	err := db.changeRequest(ctx, false, dropRequestQuery, ws, key, millis(began))
+	err := db.change(ctx, false, dropRequestQuery, ws, key, millis(began))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -73,28 +73,9 @@ func (db *DB) DropRequest(ctx context.Context, ws store.WS, key string, began ti
 
 // PurgeRequests implements store.Store.
 func (db *DB) PurgeRequests(ctx context.Context, before time.Time) error {
-	err := db.changeRequest(ctx, false, purgeRequestsQuery, millis(before))
+	err := db.change(ctx, false, purgeRequestsQuery, millis(before))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	return wrap("purge requests", err)
-}
-
-// changeRequest runs a statement on requests; changing none is ErrNotFound.
-func (db *DB) changeRequest(ctx context.Context, durable bool, query string, args ...any) error {
-	return db.transact(ctx, durable, func(_ *sql.Conn, tx *sql.Tx) error {
-		n, err := changes(tx.ExecContext(ctx, query, args...))
-		if err == nil && n == 0 {
-			err = store.ErrNotFound
-		}
-		return err
-	})
-}
-
-// changes is how many rows a statement changed.
-func changes(r sql.Result, err error) (int64, error) {
-	if err != nil {
-		return 0, interpret(err, nil)
-	}
-	return r.RowsAffected()
 }

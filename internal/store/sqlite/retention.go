@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
-	"time"
+	"fmt"
+	"slices"
+	"strings"
 
 	"tallyman/internal/store"
 )
@@ -15,12 +17,17 @@ const (
 	// but reports and an undo: those that State.Ended names, and planned.
 	resting = `state IN ('terminated', 'stopped', 'rolled_back', 'done', 'refused', 'failed', 'planned')`
 
-	// selectExpired reads images and outcomes apart, so that the index of each
-	// stops at what is due.
+	// selectExpired reads images, outcomes and files apart, so that the index of
+	// each stops at what is due.
 	selectExpired = `WITH i AS (SELECT * FROM import WHERE rowid IN (
 	SELECT rowid FROM import INDEXED BY import_images   WHERE images_gone = 0   AND ` + endedAt + ` < ?1 AND ` + resting + ` UNION
-	SELECT rowid FROM import INDEXED BY import_outcomes WHERE outcomes_gone = 0 AND ` + endedAt + ` < ?2 AND ` + resting + `)
-ORDER BY ` + endedAt + `, ws, no LIMIT ?3)` + withTallies + ` ORDER BY coalesce(i.completed_at, i.updated_at), i.ws, i.no`
+	SELECT rowid FROM import INDEXED BY import_outcomes WHERE outcomes_gone = 0 AND ` + endedAt + ` < ?2 AND ` + resting + ` UNION
+	SELECT rowid FROM import INDEXED BY import_files    WHERE files_gone = 0    AND ` + endedAt + ` < ?3 AND ` + resting + `)
+ORDER BY ` + endedAt + `, ws, no LIMIT ?4)` + withTallies + ` ORDER BY coalesce(i.completed_at, i.updated_at), i.ws, i.no`
+
+	selectFileKeys = `SELECT DISTINCT file_key FROM import WHERE ws = ? AND file_key <> '' AND file_key IN ` + listMark
+	// fileKeysAtOnce bounds the parameters of one such statement.
+	fileKeysAtOnce = 500
 
 	// dropBodiesQuery takes images (?3) and outcomes (?4); a plan's go together.
 	dropBodiesQuery = `UPDATE page SET
@@ -38,9 +45,27 @@ FROM page WHERE ws = ?1`
 )
 
 // Expired implements store.Store.
-func (r reader) Expired(ctx context.Context, images, outcomes time.Time, limit int) ([]store.Import, error) {
-	list, err := collect(ctx, r.q, scanImportTallies, selectExpired, millis(images), millis(outcomes), max(0, limit))
+func (r reader) Expired(ctx context.Context, e store.Expiry, limit int) ([]store.Import, error) {
+	list, err := collect(ctx, r.q, scanImportTallies, selectExpired, millis(e.Images), millis(e.Outcomes), millis(e.Files), max(0, limit))
 	return list, wrap("list expired imports", err)
+}
+
+// FileKeys implements store.Store.
+func (r reader) FileKeys(ctx context.Context, ws store.WS, keys []string) ([]string, error) {
+	var used []string
+	for some := range slices.Chunk(keys, fileKeysAtOnce) {
+		args := []any{ws}
+		for _, k := range some {
+			args = append(args, k)
+		}
+		found, err := collect(ctx, r.q, scanText, strings.Replace(selectFileKeys, listMark, parameters(len(some)), 1), args...)
+		if err != nil {
+			return nil, fmt.Errorf("find file keys: %w", err)
+		}
+		used = append(used, found...)
+	}
+	slices.Sort(used)
+	return slices.Compact(used), nil
 }
 
 // DropBodies implements store.Tx.

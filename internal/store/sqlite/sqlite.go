@@ -38,6 +38,10 @@ type Options struct {
 	// BusyTimeout is how long a write waits for another process that writes to
 	// the file; 0 is DefaultBusyTimeout.
 	BusyTimeout time.Duration
+	// Now is the clock; nil is the system's.
+	Now func() time.Time
+	// Unfinished opens a database that a Restore left half-filled, too.
+	Unfinished bool
 }
 
 // Enqueue adds a job within a transaction and returns its id.
@@ -73,6 +77,8 @@ type DB struct {
 	checkpoints *checkpointer
 	// aheads reads items for chunks that are decided before their transaction.
 	aheads aheads
+	// probe is the handle of Writable.
+	probe *sql.DB
 	// session belongs to the writer's connection; whoever holds that connection
 	// may touch it.
 	session *session
@@ -85,6 +91,9 @@ var _ store.Store = (*DB)(nil)
 func Open(ctx context.Context, path string, opt Options) (*DB, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
 	}
 	writer, err := openWriter(path, opt)
 	if err != nil {
@@ -102,12 +111,20 @@ func Open(ctx context.Context, path string, opt Options) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), side.Close(), readers.Close(), writer.Close())
 	}
-	db := &DB{reader: reader{q: readers, pool: readers}, writer: writer, checkpoints: newCheckpointer(side, opt.Log),
+	probe, err := openProbe(path, opt)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), ahead.Close(), side.Close(), readers.Close(), writer.Close())
+	}
+	db := &DB{reader: reader{q: readers, pool: readers, now: opt.Now}, writer: writer, probe: probe, checkpoints: newCheckpointer(side, opt.Log),
 		aheads: aheads{pool: ahead}, log: opt.Log}
 	if opt.Enqueue != nil {
 		db.BindEnqueue(opt.Enqueue)
 	}
-	if err := db.Migrate(ctx); err != nil {
+	err = db.Migrate(ctx)
+	if err == nil && !opt.Unfinished {
+		err = db.whole(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
 	}
 	return db, nil
@@ -191,7 +208,7 @@ func (db *DB) Health(ctx context.Context) error { return db.reader.Health(ctx) }
 // Close closes every connection, the writer's last: as the last one it moves
 // what is left in the write-ahead log into the file and removes the log.
 func (db *DB) Close() error {
-	return errors.Join(db.checkpoints.close(), db.aheads.close(), db.reader.pool.Close(), db.closeWriter())
+	return errors.Join(db.checkpoints.close(), db.probe.Close(), db.aheads.close(), db.reader.pool.Close(), db.closeWriter())
 }
 
 // closeWriter waits for the transaction under way.

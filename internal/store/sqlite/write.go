@@ -52,7 +52,7 @@ func (db *DB) transact(ctx context.Context, durable bool, fn func(*sql.Conn, *sq
 	if durable {
 		restore, err := syncFully(ctx, conn)
 		if err != nil {
-			return fmt.Errorf("write: %w", err)
+			return fmt.Errorf("write: %w", interpret(err, nil))
 		}
 		defer func() { err = errors.Join(err, restore()) }()
 	}
@@ -89,9 +89,28 @@ func syncFully(ctx context.Context, conn *sql.Conn) (restore func() error, err e
 	}, nil
 }
 
+// change runs a statement in a transaction of its own; changing no row is
+// ErrNotFound.
+func (db *DB) change(ctx context.Context, durable bool, query string, args ...any) error {
+	return db.transact(ctx, durable, func(_ *sql.Conn, tx *sql.Tx) error {
+		n, err := changes(tx.ExecContext(ctx, query, args...))
+		if err == nil && n == 0 {
+			err = store.ErrNotFound
+		}
+		return err
+	})
+}
+
+// changes is how many rows a statement changed.
+func changes(r sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, interpret(err, nil)
+	}
+	return r.RowsAffected()
+}
+
 // hot runs fn on the session of the transaction's connection. An error of the
-// kinds after which a chunk must be decided again ends the transaction,
-// whatever the caller makes of it.
+// kinds that endsTransaction names ends it, whatever the caller makes of it.
 func (t *tx) hot(ctx context.Context, op string, fn func(*session) error) error {
 	if err := t.usable(ctx); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
@@ -120,7 +139,7 @@ func (t *tx) usable(ctx context.Context) error {
 // judge notes errors that end the transaction, and names the operation.
 func (t *tx) judge(op string, err error) error {
 	err = wrap(op, err)
-	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrRetry) {
+	if endsTransaction(err) {
 		t.over = err
 	}
 	return err

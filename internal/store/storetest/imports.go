@@ -76,7 +76,7 @@ var importTrials = []trial{
 		changed := store.Import{No: imp.No, WS: w.ws, ID: "imp_x", State: store.Refused, Door: "x", Source: "x", Definition: []byte(`{"n":2}`), Mode: catalog.Update,
 			Layout: []byte(`{"n":3}`), Format: "xlsx", SourceName: "x", FileKey: "x", FileSize: 5, SHA256: "x", Rows: 12, Sliced: true, Small: false,
 			Round: 3, Pass: "plan-3", Options: []byte(`{"n":4}`), Cut: 4, Fingerprint: "", Findings: nil, Feed: "x", Extra: 6, UndoOf: "x", UndoneBy: "imp_y", DuplicateOf: "x",
-			RequestKey: "x", ImagesGone: false, OutcomesGone: false, Plan: counted(6),
+			RequestKey: "x", ImagesGone: false, OutcomesGone: false, FilesGone: false, Plan: counted(6),
 			FaultCode: "empty_file", FaultMessage: "The file is empty.", CreatedBy: "x", CreatedAt: after(time.Hour), StartedAt: ptr(after(time.Minute)),
 			CompletedAt: ptr(after(2 * time.Minute)), UpdatedAt: after(3 * time.Minute), Version: 77, Tally: counted(5), Beat: ptr(start)}
 		w.write(func(tx store.Tx) error { return tx.UpdateImport(w.ctx(), &changed) })
@@ -84,7 +84,7 @@ var importTrials = []trial{
 		want := imp
 		want.State, want.Definition, want.Layout, want.Format, want.Rows, want.Sliced, want.Small = store.Refused, changed.Definition, changed.Layout, "xlsx", 12, true, false
 		want.Round, want.Pass, want.Cut, want.Fingerprint, want.Findings, want.Extra, want.UndoneBy = 3, "plan-3", 4, "", nil, 6, "imp_y"
-		want.ImagesGone, want.OutcomesGone = false, false
+		want.ImagesGone, want.OutcomesGone, want.FilesGone = false, false, false
 		want.FaultCode, want.FaultMessage = "empty_file", "The file is empty."
 		want.StartedAt, want.CompletedAt, want.UpdatedAt, want.Version = changed.StartedAt, changed.CompletedAt, changed.UpdatedAt, 2
 		got, err := w.s.Import(w.ctx(), w.ws, imp.ID)

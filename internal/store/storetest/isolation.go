@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"time"
@@ -43,8 +44,11 @@ type victim struct {
 	ref    store.BatchRef
 	handle int64
 	key    store.Key
+	user   store.User
 	// request is in flight.
 	request store.Request
+	// stranger is a workspace into which no intrusion writes anything.
+	stranger store.WS
 }
 
 // furnish fills the first workspace with one of each.
@@ -52,6 +56,9 @@ func (w *world) furnish() *victim {
 	w.Helper()
 	v := &victim{world: w, key: store.Key{ID: "key_1", WS: w.ws, Name: "n", Role: "admin", Hash: "secret", CreatedAt: start}}
 	w.ok(w.s.CreateKey(w.ctx(), w.ws, v.key))
+	v.user = newUser("jo")
+	w.ok(w.s.CreateUser(w.ctx(), w.ws, v.user))
+	v.stranger = w.workspace("gamma")
 	w.write(func(tx store.Tx) error { w.everything(tx); return nil })
 	var begun bool
 	var err error
@@ -244,13 +251,17 @@ var intrusions = []intrusion{
 	// They go by age, whoever the owner is.
 	{"Store.PurgeRequests", func(v *victim) error { return v.untouched(v.s.PurgeRequests(v.ctx(), v.request.At)) }},
 	{"Store.Expired", func(v *victim) error {
-		list, err := v.s.Expired(v.ctx(), after(100*time.Hour), after(100*time.Hour), 10)
+		list, err := v.s.Expired(v.ctx(), before(after(100*time.Hour)), 10)
 		for _, imp := range list {
 			if imp.WS != v.ws {
 				return fmt.Errorf("found %+v", imp)
 			}
 		}
 		return err
+	}},
+	{"Store.FileKeys", func(v *victim) error {
+		list, err := v.s.FileKeys(v.ctx(), v.other, []string{v.imp.FileKey})
+		return nothing(len(list), err)
 	}},
 	{"Store.LedgerSize", func(v *victim) error {
 		z, err := v.s.LedgerSize(v.ctx(), v.other)
@@ -321,6 +332,54 @@ var intrusions = []intrusion{
 		return nil
 	}},
 	{"Store.Write", func(v *victim) error { return v.intrude(func(store.Tx) error { return nil }) }},
+
+	{"Store.CreateUser", func(v *victim) error {
+		u := v.user
+		u.Role = "reader"
+		return v.s.CreateUser(v.ctx(), v.other, u) // ids and names are a workspace's own
+	}},
+	{"Store.Users", func(v *victim) error {
+		list, err := v.s.Users(v.ctx(), v.other)
+		for _, u := range list {
+			if u.WS != v.other || u.Role == v.user.Role {
+				return fmt.Errorf("found %+v", u)
+			}
+		}
+		return err
+	}},
+	{"Store.User", func(v *victim) error {
+		_, err := v.s.User(v.ctx(), v.stranger, v.user.Name)
+		return refused(err, store.ErrNotFound)
+	}},
+	{"Store.UpdateUser", func(v *victim) error {
+		u := v.user
+		u.Password = "stolen"
+		return refused(v.s.UpdateUser(v.ctx(), v.stranger, u), store.ErrNotFound)
+	}},
+	{"Store.AppendAudit", func(v *victim) error {
+		return v.s.AppendAudit(v.ctx(), v.other, ptr(newEntry("import.undo", v.imp.ID)))
+	}},
+	{"Store.Audit", func(v *victim) error {
+		for _, f := range []store.AuditFilter{{}, {Action: "import."}, {Actor: "Jo"}, {Object: v.imp.ID}} {
+			list, err := v.s.Audit(v.ctx(), v.stranger, f, 0)
+			if err := nothing(len(list), err); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	// It goes by age, whoever the owner is.
+	{"Store.PurgeAudit", func(v *victim) error { _, err := v.s.PurgeAudit(v.ctx(), start, 10); return err }},
+
+	// The program runs for all workspaces; these say how it does, and nothing of
+	// what is in them.
+	{"Store.BeatNode", func(v *victim) error { return v.s.BeatNode(v.ctx(), newNode("n", start)) }},
+	{"Store.LeaveNode", func(v *victim) error { return v.s.LeaveNode(v.ctx(), "n") }},
+	{"Store.Nodes", func(v *victim) error { _, err := v.s.Nodes(v.ctx(), start); return err }},
+	{"Store.Load", func(v *victim) error { _, err := v.s.Load(v.ctx()); return err }},
+	{"Store.Clock", func(v *victim) error { _, err := v.s.Clock(v.ctx()); return err }},
+	{"Store.Writable", func(v *victim) error { return v.s.Writable(v.ctx()) }},
+
 	// They tell nothing. Close comes with the end of every test.
 	{"Store.DecidesAhead", func(v *victim) error { v.s.DecidesAhead(); return nil }},
 	{"Store.Health", func(v *victim) error { return v.s.Health(v.ctx()) }},
@@ -444,6 +503,18 @@ var intrusions = []intrusion{
 		return errRollback
 	}),
 	within("DeleteFix", store.ErrNotFound, func(v *victim, tx store.Tx) error { return tx.DeleteFix(v.ctx(), v.imp.No, 1) }),
+	within("AppendAudit", errRollback, func(v *victim, tx store.Tx) error {
+		if err := tx.AppendAudit(v.ctx(), ptr(newEntry("import.undo", v.imp.ID))); err != nil {
+			return err
+		}
+		return errRollback
+	}),
+	// They are of all workspaces, for whoever may see the whole database.
+	{"Store.Dump", func(v *victim) error { return v.s.Dump(v.ctx(), func(store.Record) error { return nil }) }},
+	{"Store.Restore", func(v *victim) error {
+		return refused(v.s.Restore(v.ctx(), func() (store.Record, error) { return store.Record{}, io.EOF }), store.ErrExists)
+	}},
+	{"Store.Abandon", func(v *victim) error { return v.s.Abandon(v.ctx()) }},
 	{"Tx.Enqueue", func(v *victim) error {
 		err := v.intrude(func(tx store.Tx) error {
 			_, err := tx.Enqueue(v.ctx(), store.Job{Format: store.JobFormat, WS: v.ws})

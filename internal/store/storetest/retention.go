@@ -17,15 +17,15 @@ var states = []store.State{store.Received, store.Slicing, store.Planning, store.
 func (w *world) rested(ws store.WS, n int, state store.State, completed *time.Time, updated time.Time) store.Import {
 	w.Helper()
 	imp := newImport(n)
-	imp.State, imp.CompletedAt, imp.UpdatedAt, imp.ImagesGone, imp.OutcomesGone = state, completed, updated, false, false
+	imp.State, imp.CompletedAt, imp.UpdatedAt, imp.ImagesGone, imp.OutcomesGone, imp.FilesGone = state, completed, updated, false, false, false
 	w.ok(w.s.Write(w.ctx(), ws, false, func(tx store.Tx) error { return tx.InsertImport(w.ctx(), &imp) }))
 	return imp
 }
 
 // expired lists expired imports as "workspace/number".
-func (w *world) expired(images, outcomes time.Time, limit int) (list []string) {
+func (w *world) expired(e store.Expiry, limit int) (list []string) {
 	w.Helper()
-	all, err := w.s.Expired(w.ctx(), images, outcomes, limit)
+	all, err := w.s.Expired(w.ctx(), e, limit)
 	w.ok(err)
 	for _, imp := range all {
 		list = append(list, fmt.Sprintf("%d/%d", imp.WS-w.ws, imp.No))
@@ -33,7 +33,10 @@ func (w *world) expired(images, outcomes time.Time, limit int) (list []string) {
 	return list
 }
 
-var never time.Time
+// before expires everything that ended before a time.
+func before(at time.Time) store.Expiry {
+	return store.Expiry{Images: at, Outcomes: at, Files: at}
+}
 
 var retentionTrials = []trial{
 	{"expired/what has ended, or was left planned", func(w *world) {
@@ -45,11 +48,12 @@ var retentionTrials = []trial{
 			}
 		}
 		soon := after(time.Millisecond)
-		w.same("images", w.expired(soon, never, 100), want)
-		w.same("outcomes", w.expired(never, soon, 100), want)
-		w.same("either", w.expired(soon, soon, 100), want)
-		w.same("nothing", w.expired(never, never, 100), []string(nil))
-		w.same("too early", w.expired(start, start, 100), []string(nil))
+		w.same("images", w.expired(store.Expiry{Images: soon}, 100), want)
+		w.same("outcomes", w.expired(store.Expiry{Outcomes: soon}, 100), want)
+		w.same("files", w.expired(store.Expiry{Files: soon}, 100), want)
+		w.same("any", w.expired(before(soon), 100), want)
+		w.same("nothing", w.expired(store.Expiry{}, 100), []string(nil))
+		w.same("too early", w.expired(before(start), 100), []string(nil))
 	}},
 	{"expired/whole imports, oldest first, over all workspaces", func(w *world) {
 		w.rested(w.ws, 1, store.Done, ptr(after(3*time.Hour)), start)
@@ -58,33 +62,51 @@ var retentionTrials = []trial{
 		w.rested(w.other, 4, store.Done, ptr(after(time.Hour)), start)
 		late := after(100 * time.Hour)
 		want := []string{"0/2", "1/2", "1/1", "0/1"}
-		w.same("all", w.expired(late, late, 100), want)
-		w.same("first two", w.expired(late, late, 2), want[:2])
-		w.same("some", w.expired(after(2*time.Hour), never, 100), want[:2])
-		w.same("none", w.expired(late, late, 0), []string(nil))
-		list, err := w.s.Expired(w.ctx(), late, never, 1)
+		w.same("all", w.expired(before(late), 100), want)
+		w.same("first two", w.expired(before(late), 2), want[:2])
+		w.same("some", w.expired(store.Expiry{Images: after(2 * time.Hour)}, 100), want[:2])
+		w.same("none", w.expired(before(late), 0), []string(nil))
+		list, err := w.s.Expired(w.ctx(), store.Expiry{Images: late}, 1)
 		w.ok(err)
 		imp, err := w.s.ImportNo(w.ctx(), w.ws, 2)
 		w.ok(err)
 		w.same("import", list, []store.Import{imp})
 	}},
-	{"expired/until both are gone", func(w *world) {
+	{"expired/until all are gone", func(w *world) {
 		imp := w.rested(w.ws, 1, store.Done, ptr(start), start)
 		late := after(time.Hour)
-		gone := func(images, outcomes bool) {
-			imp.ImagesGone, imp.OutcomesGone = images, outcomes
-			w.write(func(tx store.Tx) error { return tx.UpdateImport(w.ctx(), &imp) })
+		left := func(there bool) []string {
+			if there {
+				return []string{"0/1"}
+			}
+			return nil
 		}
-		one := []string{"0/1"}
-		for _, c := range []struct {
-			images, outcomes       bool // gone
-			forImages, forOutcomes []string
-			whatever               []string
-		}{{false, false, one, one, one}, {true, false, nil, one, one}, {false, true, one, nil, one}, {true, true, nil, nil, nil}} {
-			gone(c.images, c.outcomes)
-			w.same("for images", w.expired(late, never, 9), c.forImages)
-			w.same("for outcomes", w.expired(never, late, 9), c.forOutcomes)
-			w.same("for both", w.expired(late, late, 9), c.whatever)
+		for gone := range 8 {
+			imp.ImagesGone, imp.OutcomesGone, imp.FilesGone = gone&1 != 0, gone&2 != 0, gone&4 != 0
+			w.write(func(tx store.Tx) error { return tx.UpdateImport(w.ctx(), &imp) })
+			w.same("for images", w.expired(store.Expiry{Images: late}, 9), left(!imp.ImagesGone))
+			w.same("for outcomes", w.expired(store.Expiry{Outcomes: late}, 9), left(!imp.OutcomesGone))
+			w.same("for files", w.expired(store.Expiry{Files: late}, 9), left(!imp.FilesGone))
+			w.same("for any", w.expired(before(late), 9), left(gone != 7))
+		}
+	}},
+	{"file keys/that an import has", func(w *world) {
+		for n, key := range []string{"w1/b", "w1/ä\x00\xff", "w1/a", "", "w1/a"} {
+			imp := newImport(n)
+			imp.FileKey = key
+			w.write(func(tx store.Tx) error { return tx.InsertImport(w.ctx(), &imp) })
+		}
+		elsewhere := newImport(1)
+		elsewhere.FileKey = "w1/c"
+		w.ok(w.s.Write(w.ctx(), w.other, false, func(tx store.Tx) error { return tx.InsertImport(w.ctx(), &elsewhere) }))
+		for _, c := range []struct{ asked, want []string }{
+			{[]string{"w1/c", "w1/b", "w1/a", "w1/A", "", "w1/none", "w1/a"}, []string{"w1/a", "w1/b"}},
+			{[]string{"w1/ä\x00\xff", "w1/ä"}, []string{"w1/ä\x00\xff"}},
+			{nil, nil},
+		} {
+			got, err := w.s.FileKeys(w.ctx(), w.ws, c.asked)
+			w.ok(err)
+			w.same("keys", got, c.want)
 		}
 	}},
 	{"drop bodies/images, then outcomes, a few pages at a time", func(w *world) {

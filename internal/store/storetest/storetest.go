@@ -21,13 +21,14 @@ import (
 )
 
 // Run runs the suite. open returns an empty store that can enqueue jobs and is
-// closed by the test's end; it is called once for each test.
+// closed by the test's end; it is called once or twice for each test.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
-	for _, group := range [][]trial{workspaceTrials, importTrials, batchTrials, stalledTrials, pageTrials, correctionTrials, requestTrials, retentionTrials, itemTrials, keyTrials, listingTrials, modelTrials, writeTrials, togetherTrials, isolationTrials} {
+	for _, group := range [][]trial{workspaceTrials, importTrials, batchTrials, stalledTrials, pageTrials, correctionTrials, requestTrials, retentionTrials, userTrials, auditTrials, nodeTrials, loadTrials, itemTrials, keyTrials, listingTrials, modelTrials, writeTrials, togetherTrials, dumpTrials, isolationTrials} {
 		for _, tr := range group {
 			t.Run(tr.name, func(t *testing.T) { tr.run(newWorld(t, open(t))) })
 		}
 	}
+	runDumps(t, open)
 }
 
 // trial is one test of the suite.
@@ -116,7 +117,7 @@ func newImport(n int) store.Import {
 		ID: fmt.Sprintf("imp_%04d", n), State: store.Received, Door: "rest", Source: "products", Definition: []byte(`{"id":"products"}`),
 		Mode: catalog.Create, Layout: []byte(`{"delimiter":";"}`), Format: "csv", SourceName: "müsli.csv", FileKey: "ws/1/file", FileSize: 1 << 40,
 		SHA256: "abc", Rows: 7, Small: true, Round: 2, Pass: "retry-2", Options: []byte(`{"policy":"all"}`), Cut: 3, Fingerprint: "fp", Findings: []byte(`{"confirm":true}`),
-		Feed: "nightly", Extra: 5, UndoOf: "imp_a", UndoneBy: "imp_b", DuplicateOf: "imp_c", RequestKey: fmt.Sprintf("key_1/%d", n), ImagesGone: true, OutcomesGone: true,
+		Feed: "nightly", Extra: 5, UndoOf: "imp_a", UndoneBy: "imp_b", DuplicateOf: "imp_c", RequestKey: fmt.Sprintf("key_1/%d", n), ImagesGone: true, OutcomesGone: true, FilesGone: true,
 		CreatedBy: "key_1", CreatedAt: start, UpdatedAt: start, Version: 1,
 	}
 }

@@ -130,6 +130,7 @@ var writeTrials = []trial{
 		w.ok(w.s.Snapshot(w.ctx(), func(still store.Store) error {
 			_, _, errRequest := still.BeginRequest(w.ctx(), w.ws, store.Request{Key: "k", At: start, Beat: start}, start)
 			_, errWorkspace := still.CreateWorkspace(w.ctx(), store.Workspace{Name: "gamma", CreatedAt: start})
+			_, errAudit := still.PurgeAudit(w.ctx(), start, 1)
 			for name, err := range map[string]error{
 				"write":            still.Write(w.ctx(), w.ws, false, func(store.Tx) error { return nil }),
 				"create workspace": errWorkspace,
@@ -140,6 +141,13 @@ var writeTrials = []trial{
 				"end request":      still.EndRequest(w.ctx(), w.ws, store.Request{Key: "k", At: start}),
 				"drop request":     still.DropRequest(w.ctx(), w.ws, "k", start),
 				"purge requests":   still.PurgeRequests(w.ctx(), start),
+				"create user":      still.CreateUser(w.ctx(), w.ws, newUser("u")),
+				"update user":      still.UpdateUser(w.ctx(), w.ws, newUser("u")),
+				"append audit":     still.AppendAudit(w.ctx(), w.ws, ptr(newEntry("key.create", "k"))),
+				"purge audit":      errAudit,
+				"beat node":        still.BeatNode(w.ctx(), newNode("n", start)),
+				"leave node":       still.LeaveNode(w.ctx(), "n"),
+				"writable":         still.Writable(w.ctx()),
 			} {
 				if err == nil {
 					w.Errorf("%s through a snapshot passed", name)
@@ -155,7 +163,7 @@ var writeTrials = []trial{
 }
 
 // everything writes one of each: import 1, its apply batch 1 and page, a
-// correction and a fix of it, item 1.
+// correction and a fix of it, item 1, and an entry of the audit log.
 func (w *world) everything(tx store.Tx) {
 	w.Helper()
 	imp := newImport(1)
@@ -169,6 +177,7 @@ func (w *world) everything(tx store.Tx) {
 	f := newFix("a")
 	w.ok(tx.InsertFix(w.ctx(), imp.No, &f))
 	w.ok(tx.Insert(w.ctx(), w.s.Prepare(w.ws, []catalog.Item{newItem(1)})))
+	w.ok(tx.AppendAudit(w.ctx(), ptr(newEntry("import.start", imp.ID))))
 	_, err := tx.Enqueue(w.ctx(), store.Job{Format: store.JobFormat, WS: w.ws})
 	w.ok(err)
 }
@@ -177,6 +186,8 @@ func (w *world) everything(tx store.Tx) {
 type contents struct {
 	Workspaces  []store.Workspace
 	Keys        []store.Key
+	Users       []store.User
+	Audit       []store.AuditEntry
 	Imports     []store.Import
 	Batches     []store.Batch
 	Pages       []ledger.Page
@@ -193,6 +204,10 @@ func (w *world) digest(s store.Store) (c contents) {
 	c.Workspaces, err = s.Workspaces(w.ctx())
 	w.ok(err)
 	c.Keys, err = s.Keys(w.ctx(), w.ws)
+	w.ok(err)
+	c.Users, err = s.Users(w.ctx(), w.ws)
+	w.ok(err)
+	c.Audit, err = s.Audit(w.ctx(), w.ws, store.AuditFilter{}, 0)
 	w.ok(err)
 	c.Imports, _, err = s.Imports(w.ctx(), w.ws, store.ImportFilter{}, store.Range{})
 	w.ok(err)

@@ -1,6 +1,6 @@
 // Package pgtest runs a PostgreSQL server of the test binary's own: in a
 // temporary folder, on a free port of the loopback interface, with a new database
-// for each test, and stopped at the end.
+// for each test, and stopped at the end. A server can be killed and started again.
 //
 // It is for tests alone, of whatever needs PostgreSQL. What does not belong here:
 // anything about what is in the databases.
@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -18,20 +19,19 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// Server is a running server.
+// Server is a server that runs, or was killed and can be started again.
 type Server struct {
-	dir      string
+	bin, dir string
 	port     int
-	postgres *exec.Cmd
-	log      *os.File
+	process  *process     // nil while it is killed
 	made     atomic.Int64 // databases
 }
 
@@ -80,8 +80,30 @@ func New(t testing.TB) string {
 // New returns the URL of a new, empty database.
 func (s *Server) New(t testing.TB) string {
 	t.Helper()
+	return s.create(t, "template0")
+}
+
+// Copy returns the URL of a new database with all that another one of the server
+// has, to which nobody may be connected.
+func (s *Server) Copy(t testing.TB, of string) string {
+	t.Helper()
+	u, err := url.Parse(of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := s.create(t, strings.TrimPrefix(u.Path, "/"))
+	// A copied sequence hands out numbers that it takes for logged, and would again
+	// after a crash, until there was a checkpoint.
+	if err := s.admin(t.Context(), "CHECKPOINT"); err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func (s *Server) create(t testing.TB, template string) string {
+	t.Helper()
 	name := fmt.Sprintf("test_%d", s.made.Add(1))
-	if err := s.admin(t.Context(), "CREATE DATABASE "+name+" TEMPLATE template0"); err != nil {
+	if err := s.admin(t.Context(), "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -131,7 +153,7 @@ func start(opt Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir}
+	s := &Server{bin: bin, dir: dir}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Stop())
@@ -140,8 +162,7 @@ func start(opt Options) (_ *Server, err error) {
 	if err := give(dir); err != nil {
 		return nil, err
 	}
-	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", superuser, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", s.data(), "-U", superuser, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	initdb.Dir = dir
 	unprivileged(initdb)
 	if out, err := initdb.CombinedOutput(); err != nil {
@@ -150,13 +171,15 @@ func start(opt Options) (_ *Server, err error) {
 	if s.port, err = freePort(); err != nil {
 		return nil, err
 	}
-	if err := s.configure(data, opt); err != nil {
+	if err := s.configure(opt); err != nil {
 		return nil, err
 	}
-	return s, s.run(bin, data)
+	return s, s.run()
 }
 
-func (s *Server) configure(data string, opt Options) error {
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+func (s *Server) configure(opt Options) error {
 	lines := []string{
 		"listen_addresses = '127.0.0.1'", "port = " + strconv.Itoa(s.port), "unix_socket_directories = ''",
 		"max_connections = 200", "shared_buffers = 256MB", "max_wal_size = 4GB",
@@ -168,7 +191,7 @@ func (s *Server) configure(data string, opt Options) error {
 	for _, l := range append(lines, opt.Settings...) {
 		b.WriteString(l + "\n")
 	}
-	f, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(s.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
@@ -176,43 +199,9 @@ func (s *Server) configure(data string, opt Options) error {
 	return errors.Join(err, f.Close())
 }
 
-// run starts the server and waits until it answers.
-func (s *Server) run(bin, data string) (err error) {
-	if s.log, err = os.Create(filepath.Join(s.dir, "log")); err != nil {
-		return err
-	}
-	s.postgres = exec.Command(filepath.Join(bin, "postgres"), "-D", data)
-	s.postgres.Dir, s.postgres.Stdout, s.postgres.Stderr = s.dir, s.log, s.log
-	unprivileged(s.postgres)
-	if err := s.postgres.Start(); err != nil {
-		return err
-	}
-	for patience := time.Now().Add(time.Minute); ; {
-		err := s.admin(context.Background(), "SELECT 1")
-		if err == nil {
-			return nil
-		}
-		if time.Now().After(patience) {
-			said, _ := os.ReadFile(s.log.Name())
-			return fmt.Errorf("%w\n%s", err, said)
-		}
-		time.Sleep(20 * time.Millisecond) // it says nothing when it is ready
-	}
-}
-
-// Stop stops the server and removes what it wrote.
+// Stop stops the server, where it runs, and removes what it wrote.
 func (s *Server) Stop() error {
-	var err error
-	if s.postgres != nil && s.postgres.Process != nil {
-		err = s.postgres.Process.Signal(os.Interrupt) // a fast shutdown
-		if err == nil {
-			err = s.postgres.Wait()
-		}
-	}
-	if s.log != nil {
-		err = errors.Join(err, s.log.Close())
-	}
-	if err := errors.Join(err, os.RemoveAll(s.dir)); err != nil {
+	if err := errors.Join(s.end(os.Interrupt), os.RemoveAll(s.dir)); err != nil { // a fast shutdown
 		return fmt.Errorf("stop PostgreSQL of the tests: %w", err)
 	}
 	return nil
@@ -238,11 +227,17 @@ func binaries() (string, error) {
 	return "", fmt.Errorf("PostgreSQL's server programs are not installed, and these tests need them; install the package postgresql (14 or newer), or set %s to the folder that has initdb and postgres", BinEnv)
 }
 
+// freePort finds a port below those that systems give to outgoing connections, so
+// that none of them takes it while the server is killed.
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	var errs error
+	for range 100 {
+		port := 10_000 + rand.IntN(20_000)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return port, l.Close()
+		}
+		errs = errors.Join(errs, err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("find a free port: %w", errs)
 }

@@ -1,0 +1,53 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"tallyman/internal/store"
+)
+
+const (
+	selectUser      = `SELECT ws, id, name, role, password, created_at, disabled_at FROM workspace_user WHERE ws = $1`
+	insertUserQuery = `INSERT INTO workspace_user (ws, id, name, role, password, created_at, disabled_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`
+	updateUserQuery = `UPDATE workspace_user SET role = $1, password = $2, disabled_at = $3 WHERE ws = $4 AND id = $5`
+)
+
+func scanUser(s pgx.Row) (store.User, error) {
+	var u store.User
+	var created int64
+	var disabled *int64
+	err := s.Scan(&u.WS, (*free)(&u.ID), (*free)(&u.Name), &u.Role, (*free)(&u.Password), &created, &disabled)
+	u.CreatedAt, u.DisabledAt = fromMillis(created), fromNull(disabled)
+	return u, err
+}
+
+// Users implements store.Operation.
+func (r reader) Users(ctx context.Context, ws store.WS) ([]store.User, error) {
+	all, err := collect(ctx, r.q, scanUser, selectUser+` ORDER BY name`, ws)
+	return all, wrap("list users", err)
+}
+
+// User implements store.Operation.
+func (r reader) User(ctx context.Context, ws store.WS, name string) (store.User, error) {
+	u, err := one(ctx, r.q, scanUser, selectUser+` AND name = $2`, ws, free(name))
+	if err != nil {
+		return store.User{}, wrap("user", err)
+	}
+	return u, nil
+}
+
+// CreateUser implements store.Operation.
+func (db *DB) CreateUser(ctx context.Context, ws store.WS, u store.User) error {
+	err := db.transact(ctx, true, func(pg pgx.Tx) error {
+		_, err := pg.Exec(ctx, insertUserQuery, ws, free(u.ID), free(u.Name), u.Role, free(u.Password), millis(u.CreatedAt), millisOrNull(u.DisabledAt))
+		return interpret(ctx, err, store.ErrExists)
+	})
+	return wrap("create user", err)
+}
+
+// UpdateUser implements store.Operation.
+func (db *DB) UpdateUser(ctx context.Context, ws store.WS, u store.User) error {
+	return wrap("update user", db.change(ctx, true, updateUserQuery, u.Role, free(u.Password), millisOrNull(u.DisabledAt), ws, free(u.ID)))
+}
