@@ -16,6 +16,10 @@ import (
 // ErrNotFound says that no file has the key.
 var ErrNotFound = errors.New("file not found")
 
+// ErrUnavailable says that the store does not answer, or has no room, and may
+// again later.
+var ErrUnavailable = errors.New("the file store is not available")
+
 // Info describes a stored file.
 type Info struct {
 	Key     string

@@ -48,8 +48,9 @@ type Handler interface {
 	// longer than Config.JobTimeout or a stop longer than Config.StopGrace.
 	//
 	// After store.ErrStale and store.ErrFenced there is nothing left to do and
-	// the job is complete. After any other error, or a panic, it is tried again,
-	// 1, 2, 4 … and at most 30 seconds later.
+	// the job is complete. After ErrGivenBack it is for another node at once, and
+	// one that was PutOff is tried again when that is over. After any other error,
+	// or a panic, it is tried again, 1, 2, 4 … and at most 30 seconds later.
 	Work(ctx context.Context, job store.Job, id int64) error
 }
 
@@ -57,7 +58,8 @@ type Handler interface {
 type Config struct {
 	Handler Handler
 	Log     *slog.Logger
-	// Now is the clock that retries are reckoned by; time.Now if nil.
+	// Now is the clock that retries and the ages of jobs are reckoned by; time.Now
+	// if nil. Nodes that share a database should all have the same.
 	Now func() time.Time
 	// Node names this process among those that share the database.
 	Node string
@@ -75,6 +77,9 @@ type Config struct {
 	// RescueAfter is the age at which a running job counts as lost with its
 	// process and is run again; more than JobTimeout; 60 s.
 	RescueAfter time.Duration
+	// BeginWithin is how long a job may have been given to a process and not be
+	// begun there before Live takes the process for dead; RescueAfter if 0.
+	BeginWithin time.Duration
 	// StopGrace is how long Stop waits for jobs before it cancels them; 10 s.
 	StopGrace time.Duration
 	// PollInterval is how often queues are looked at for jobs that nobody
@@ -90,6 +95,7 @@ func (c Config) withDefaults() Config {
 	defaultTo(&c.SmallWorkers, 1)
 	defaultTo(&c.JobTimeout, 30*time.Second)
 	defaultTo(&c.RescueAfter, 60*time.Second)
+	defaultTo(&c.BeginWithin, c.RescueAfter)
 	defaultTo(&c.StopGrace, 10*time.Second)
 	defaultTo(&c.PollInterval, 500*time.Millisecond)
 	return c
@@ -155,6 +161,9 @@ func New[TTx any](db Database[TTx], cfg Config) (*Engine[TTx], error) {
 	}
 	if cfg.SoleOwner && db.Reclaim == nil {
 		return nil, errors.New("jobs: SoleOwner is set, but this database cannot be owned")
+	}
+	if cfg.Node != "" {
+		cfg.Log = cfg.Log.With(LogNode, cfg.Node)
 	}
 	stop := newStopSignal()
 	workers := river.NewWorkers()

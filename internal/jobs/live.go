@@ -9,19 +9,25 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// Live tells which of the jobs with these ids wait or run. A job that a dead
-// process left running counts as live until it is rescued.
+// Live tells which of the jobs with these ids wait, or were given to a process no
+// longer than Config.BeginWithin ago. It is asked about jobs that have not begun
+// their batch: of one that takes longer to do so the process is dead, though the
+// engine itself will find out much later.
 func (e *Engine[TTx]) Live(ctx context.Context, ids []int64) (map[int64]bool, error) {
 	rows, err := e.db.Driver.GetExecutor().JobGetByIDMany(ctx, &riverdriver.JobGetByIDManyParams{ID: ids})
 	if err != nil {
 		return nil, fmt.Errorf("read jobs: %w", err)
 	}
 	live := make(map[int64]bool, len(rows))
+	since := e.cfg.Now().Add(-e.cfg.BeginWithin)
 	for _, job := range rows {
 		switch job.State {
-		case rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
-			rivertype.JobStateRunning, rivertype.JobStateScheduled:
+		case rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateScheduled:
 			live[job.ID] = true
+		case rivertype.JobStateRunning:
+			if job.AttemptedAt != nil && job.AttemptedAt.After(since) {
+				live[job.ID] = true
+			}
 		}
 	}
 	return live, nil

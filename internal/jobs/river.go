@@ -52,6 +52,8 @@ func riverConfig(cfg Config, workers *river.Workers) *river.Config {
 		// The table stays small, and rebuilding its indexes would hold SQLite's
 		// one writer.
 		ReindexerIndexNames: []string{},
+		// It is no matter of tests alone where nodes have clocks of their own.
+		Test: river.TestConfig{Time: clock{cfg.Now}},
 	}
 }
 
@@ -82,7 +84,7 @@ func (b backoff) NextRetry(job *rivertype.JobRow) time.Time {
 type errorLog struct{ log *slog.Logger }
 
 func (l errorLog) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
-	attrs := []any{"job", job.ID, "attempt", job.Attempt, "error", err}
+	attrs := append(logAttrs(job), "attempt", job.Attempt, "error", err)
 	var p *panicError
 	if errors.As(err, &p) {
 		l.log.ErrorContext(ctx, "job panicked", append(attrs, "stack", string(p.stack))...)
@@ -94,6 +96,6 @@ func (l errorLog) HandleError(ctx context.Context, job *rivertype.JobRow, err er
 
 // HandlePanic is for panics outside the handler: worker catches the others.
 func (l errorLog) HandlePanic(ctx context.Context, job *rivertype.JobRow, value any, trace string) *river.ErrorHandlerResult {
-	l.log.ErrorContext(ctx, "job panicked", "job", job.ID, "attempt", job.Attempt, "error", value, "stack", trace)
+	l.log.ErrorContext(ctx, "job panicked", append(logAttrs(job), "attempt", job.Attempt, "error", value, "stack", trace)...)
 	return nil
 }

@@ -24,6 +24,12 @@ func StopSignal(ctx context.Context) <-chan struct{} {
 	return r.stop
 }
 
+// WithStop returns a context in which Stopping and StopSignal go by stop, as in a
+// job: for a handler that is called without an engine.
+func WithStop(ctx context.Context, stop <-chan struct{}) context.Context {
+	return withRun(ctx, run{stop: stop})
+}
+
 // Attempt returns how often the job has been begun, this time included; 0
 // outside of a job. Attempts that a stop cut short are not counted, those that
 // died with their process are.

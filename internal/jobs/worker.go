@@ -76,7 +76,7 @@ type worker struct {
 func (w *worker) Work(ctx context.Context, j *river.Job[args]) error {
 	job := j.Args.job
 	if job.Format > store.JobFormat {
-		w.log.Info("job is left to a newer node", "job", j.ID, "format", job.Format)
+		w.log.InfoContext(ctx, "job is left to a newer node", LogJob, j.ID, "format", job.Format)
 		return river.JobSnooze(newerWait)
 	}
 	err := w.handle(withRun(ctx, run{stop: w.stop.channel(), attempt: j.Attempt, failures: len(j.Errors)}), job, j.ID)
@@ -84,8 +84,15 @@ func (w *worker) Work(ctx context.Context, j *river.Job[args]) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, store.ErrStale), errors.Is(err, store.ErrFenced):
-		w.log.Debug("job has nothing to do", "job", j.ID, "import", job.Batch.ImportNo, "batch", job.Batch.No, "reason", err)
+		w.log.DebugContext(ctx, "job has nothing to do", append(logAttrs(j.JobRow), "reason", err)...)
 		return nil
+	case errors.Is(err, ErrGivenBack):
+		w.log.DebugContext(ctx, "job is given back", logAttrs(j.JobRow)...)
+		return river.JobSnooze(0)
+	}
+	if later, ok := errors.AsType[*putOff](err); ok {
+		w.log.WarnContext(ctx, "job is put off", append(logAttrs(j.JobRow), "wait", later.wait, "error", later.cause)...)
+		return river.JobSnooze(later.wait)
 	}
 	err = fmt.Errorf("work on workspace %d, import %d, %s batch %d: %w",
 		job.WS, job.Batch.ImportNo, job.Batch.Pass, job.Batch.No, err)

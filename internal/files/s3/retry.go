@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
+
+	"tallyman/internal/files"
 )
 
 // How long one attempt may take, by what is asked. A server that puts a large
@@ -45,6 +47,9 @@ func (s *Store) try(ctx context.Context, limit time.Duration, call func(context.
 		if err == nil || ctx.Err() != nil {
 			return ctxOr(ctx, err)
 		}
+		if noRoom(err) {
+			return fmt.Errorf("%w: %w", files.ErrUnavailable, s.explain(err))
+		}
 		if !temporary(err) {
 			return s.explain(err)
 		}
@@ -54,7 +59,7 @@ func (s *Store) try(ctx context.Context, limit time.Duration, call func(context.
 			s.opts.Log.Warn("the file store does not answer as it should; trying again", "store", s.cfg.String(), "for", s.opts.Patience, "error", err)
 		}
 		if now.Add(pause).Sub(since) > s.opts.Patience {
-			return fmt.Errorf("gave up after %d attempts in %s: %w", failed+1, now.Sub(since).Round(time.Second), s.explain(err))
+			return fmt.Errorf("%w: gave up after %d attempts in %s: %w", files.ErrUnavailable, failed+1, now.Sub(since).Round(time.Second), s.explain(err))
 		}
 		if err := s.opts.Wait(ctx, pause); err != nil {
 			return err
@@ -119,6 +124,12 @@ var (
 		"Throttling", "ThrottlingException", "RequestThrottled", "RequestLimitExceeded", "BandwidthLimitExceeded",
 	}
 )
+
+// noRoom tells a server that can take nothing more until somebody makes room.
+func noRoom(err error) bool {
+	res, ok := errors.AsType[minio.ErrorResponse](err)
+	return ok && (res.StatusCode == http.StatusInsufficientStorage || res.Code == "QuotaExceeded" || res.Code == "XMinioStorageFull")
+}
 
 // temporary says whether the same request may succeed a moment later.
 func temporary(err error) bool {

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,7 +57,10 @@ func Run[TTx any](t *testing.T, open func(t testing.TB) Database[TTx]) {
 		{"SmallQueueIsNotBlocked", s.smallQueueIsNotBlocked},
 		{"StopWaitsForHandlers", s.stopWaitsForHandlers},
 		{"StopCancelsDeafHandlers", s.stopCancelsDeafHandlers},
+		{"GivenBackJobIsAnyones", s.givenBackJobIsAnyones},
+		{"PutOffJobHasNotFailed", s.putOffJobHasNotFailed},
 		{"Live", s.live},
+		{"LiveForgetsTheDead", s.liveForgetsTheDead},
 		{"Health", s.health},
 		{"StopGivesUpWaiting", s.stopGivesUpWaiting},
 		{"StartAndStopSideBySide", s.startAndStopSideBySide},
@@ -473,6 +477,93 @@ func (s suite[TTx]) stopCancelsDeafHandlers(t *testing.T) {
 	}
 }
 
+// A handler that gives its job back when it is told to stop has lost no attempt,
+// and another engine may take the job at once.
+func (s suite[TTx]) givenBackJobIsAnyones(t *testing.T) {
+	began := make(chan call, 10)
+	db, e := s.newEngine(t, func(ctx context.Context, job store.Job, id int64) error {
+		began <- call{job, id, jobs.Attempt(ctx)}
+		<-jobs.StopSignal(ctx)
+		return fmt.Errorf("cut: %w", jobs.ErrGivenBack)
+	}, nil)
+	start(t, e)
+	id := enqueue(t, db, e, 1, false)
+	receive(t, began, "the job")
+	stop(t, e)
+	if state, attempt := jobState(t, db, id); state != "available" || attempt != 0 {
+		t.Errorf("the job is %s after %d attempts", state, attempt)
+	}
+	calls := make(chan call, 10)
+	other := NewEngine(t, db, record(calls), nil)
+	start(t, other)
+	if got := receive(t, calls, "the job at another engine"); got.id != id || got.attempt != 1 {
+		t.Errorf("got %+v, want job %d at its first attempt", got, id)
+	}
+}
+
+// A job that is put off waits, and its next try is its first.
+func (s suite[TTx]) putOffJobHasNotFailed(t *testing.T) {
+	type try struct{ attempt, failures int }
+	tries := make(chan try, 10)
+	var first atomic.Bool
+	first.Store(true)
+	db, e := s.newEngine(t, func(ctx context.Context, job store.Job, id int64) error {
+		tries <- try{jobs.Attempt(ctx), jobs.Failures(ctx)}
+		switch {
+		case job.Batch.No == 1:
+			return fmt.Errorf("run: %w", jobs.PutOff(time.Hour, errors.New("the database is full")))
+		case first.CompareAndSwap(true, false):
+			return jobs.PutOff(0, errors.New("the database is full"))
+		}
+		return nil
+	}, func(c *jobs.Config) { c.Workers, c.PollInterval = 1, 0 })
+	waiting := enqueue(t, db, e, 1, false)
+	start(t, e)
+	receive(t, tries, "the job that is put off for long")
+	again := enqueue(t, db, e, 2, false)
+	for range 2 {
+		if got := <-tries; got != (try{1, 0}) {
+			t.Errorf("got attempt %d after %d failures", got.attempt, got.failures)
+		}
+	}
+	stop(t, e)
+	if state, attempt := jobState(t, db, waiting); state != "scheduled" || attempt != 0 {
+		t.Errorf("the job that waits is %s after %d attempts", state, attempt)
+	}
+	if state, attempt := jobState(t, db, again); state != "completed" || attempt != 1 {
+		t.Errorf("the other is %s after %d attempts", state, attempt)
+	}
+}
+
+// A job that was given to a process and whose batch is not begun there in time is
+// not live: the process has died with it.
+func (s suite[TTx]) liveForgetsTheDead(t *testing.T) {
+	began, release := make(chan struct{}), make(chan struct{})
+	var later atomic.Int64
+	db, e := s.newEngine(t, func(ctx context.Context, job store.Job, id int64) error {
+		close(began)
+		<-release
+		return nil
+	}, func(c *jobs.Config) {
+		c.BeginWithin = 10 * time.Minute
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+	})
+	defer close(release)
+	id := enqueue(t, db, e, 1, false)
+	start(t, e)
+	receive(t, began, "the job")
+	for _, c := range []struct {
+		after time.Duration
+		live  bool
+	}{{0, true}, {5 * time.Minute, true}, {11 * time.Minute, false}} {
+		later.Store(int64(c.after))
+		got, err := e.Live(t.Context(), []int64{id})
+		if err != nil || got[id] != c.live {
+			t.Errorf("after %s: live %t, %v", c.after, got[id], err)
+		}
+	}
+}
+
 // Live knows a job from the moment it is enqueued until it is complete, whatever
 // it waits for, and no job that was never there.
 func (s suite[TTx]) live(t *testing.T) {
@@ -486,12 +577,13 @@ func (s suite[TTx]) live(t *testing.T) {
 			<-release
 		}
 		return nil
-	}, func(c *jobs.Config) {
-		c.Workers = 1
-		// A retry that is due soon would be available at once.
-		c.Now = func() time.Time { return time.Now().Add(time.Hour) }
-	})
+	}, func(c *jobs.Config) { c.Workers = 1 })
 	failing, held, waiting := enqueue(t, db, e, 1, false), enqueue(t, db, e, 2, false), enqueue(t, db, e, 3, false)
+	// A retry that is due soon, as the first ones are, would be available at once.
+	var id int64
+	if err := db.Query(fmt.Sprintf("UPDATE river_job SET attempt = 10 WHERE id = %d RETURNING id", failing), &id); err != nil {
+		t.Fatal(err)
+	}
 	const unknown = 4711
 	check := func(states map[int64]string, want map[int64]bool) {
 		t.Helper()
