@@ -1,5 +1,5 @@
-// Package account knows who may do what: workspaces, API keys and their roles.
-// Secrets are shown once and stored hashed.
+// Package account knows who may do what: workspaces, users, API keys and their
+// roles. Secrets are shown once and stored hashed.
 //
 // What does not belong here: reading headers and cookies (package server) and
 // the tables that hold it all (package store).
@@ -8,9 +8,11 @@ package account
 import (
 	"crypto/rand"
 	"io"
+	"log/slog"
 	"sync"
 	"time"
 
+	"tallyman/internal/audit"
 	"tallyman/internal/store"
 )
 
@@ -22,14 +24,25 @@ type Config struct {
 	// Random is where secrets and ids come from; nil means crypto/rand. Anything
 	// else is for tests.
 	Random io.Reader
+	// PasswordCost is how much work it is to try a password; the zero Cost means
+	// DefaultCost.
+	PasswordCost Cost
+	// Log is told what could not be noted of refusals; nil means nobody.
+	Log *slog.Logger
 }
 
-// Accounts is the service over the store's workspaces and keys. It is safe for
+// Accounts is the service over the store's workspaces, users and keys. It is safe for
 // concurrent use.
 type Accounts struct {
 	store  store.Store
 	now    func() time.Time
 	random io.Reader
+	log    *slog.Logger
+
+	passwords *passwords
+	refusals  *audit.Refusals
+	// changing keeps changes of users, which are read and stored again, apart.
+	changing sync.Mutex
 
 	// known are the workspaces seen so far. They are never renamed nor removed,
 	// so what is in it stays true.
@@ -45,10 +58,16 @@ func New(c Config) *Accounts {
 	if c.Random == nil {
 		c.Random = rand.Reader
 	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 	return &Accounts{
-		store:  c.Store,
-		now:    c.Now,
-		random: c.Random,
-		known:  map[store.WS]store.Workspace{},
+		store:     c.Store,
+		now:       c.Now,
+		random:    c.Random,
+		log:       c.Log,
+		passwords: newPasswords(c.PasswordCost, c.Random),
+		refusals:  audit.NewRefusals(c.Store, c.Now),
+		known:     map[store.WS]store.Workspace{},
 	}
 }

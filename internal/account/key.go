@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/oklog/ulid/v2"
 
+	"tallyman/internal/audit"
 	"tallyman/internal/catalog"
 	"tallyman/internal/store"
 )
@@ -22,7 +24,8 @@ const MaxKeyName = 100
 
 // CreateKey makes a key and returns it with its secret, which nobody can see
 // again. A name or role that is not allowed is a *catalog.Fault of kind
-// KindInvalid. Names need not be unique: they are for people.
+// KindInvalid. Names need not be unique: they are for people. A key that cannot be
+// noted in the audit log is revoked at once.
 func (a *Accounts) CreateKey(ctx context.Context, ws store.WS, name string, role Role) (store.Key, string, error) {
 	name = strings.TrimSpace(name)
 	if err := checkKey(name, role); err != nil {
@@ -34,6 +37,9 @@ func (a *Accounts) CreateKey(ctx context.Context, ws store.WS, name string, role
 	}
 	if err := a.store.CreateKey(ctx, ws, key); err != nil {
 		return store.Key{}, "", fmt.Errorf("create key: %w", err)
+	}
+	if err := a.note(ctx, ws, audit.KeyCreate, key.ID, audit.Detail{"name": name, "role": string(role)}); err != nil {
+		return store.Key{}, "", errors.Join(err, a.store.RevokeKey(context.WithoutCancel(ctx), ws, key.ID, a.now()))
 	}
 	return key, secret, nil
 }
@@ -84,11 +90,21 @@ func (a *Accounts) Keys(ctx context.Context, ws store.WS) ([]store.Key, error) {
 // have is a *catalog.Fault of kind KindNotFound; one that is revoked already
 // stays as it is.
 func (a *Accounts) RevokeKey(ctx context.Context, ws store.WS, id string) error {
-	err := a.store.RevokeKey(ctx, ws, id, a.now())
-	if errors.Is(err, store.ErrNotFound) {
-		return catalog.Faultf(catalog.KindNotFound, "not_found", "There is no key %q.", id)
+	keys, err := a.Keys(ctx, ws)
+	if err != nil {
+		return err
 	}
-	return wrap("revoke key", err)
+	i := slices.IndexFunc(keys, func(k store.Key) bool { return k.ID == id })
+	switch {
+	case i < 0:
+		return catalog.Faultf(catalog.KindNotFound, "not_found", "There is no key %q.", id)
+	case keys[i].RevokedAt != nil:
+		return nil
+	}
+	if err := a.store.RevokeKey(ctx, ws, id, a.now()); err != nil {
+		return fmt.Errorf("revoke key: %w", err)
+	}
+	return a.note(ctx, ws, audit.KeyRevoke, id, audit.Detail{"name": keys[i].Name, "role": keys[i].Role})
 }
 
 // invalid returns a validation fault for fields with messages, and nil when

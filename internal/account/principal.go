@@ -5,16 +5,18 @@ import (
 	"errors"
 	"fmt"
 
+	"tallyman/internal/audit"
 	"tallyman/internal/catalog"
 	"tallyman/internal/store"
 )
 
-// Principal is whoever makes a request: a key of a workspace.
+// Principal is whoever makes a request: a key of a workspace, or a user.
 type Principal struct {
-	WS    store.Workspace
-	KeyID string
-	Name  string // the key's name, for people
-	Role  Role
+	WS store.Workspace
+	// KeyID is the key's id, UserID the user's; the other one is "".
+	KeyID, UserID string
+	Name          string // of the key or user, for people
+	Role          Role
 }
 
 // Authorize returns a *catalog.Fault of kind KindForbidden unless the principal
@@ -22,6 +24,11 @@ type Principal struct {
 func (p Principal) Authorize(need Role) error {
 	if p.Role.Allows(need) {
 		return nil
+	}
+	if p.UserID != "" {
+		f := catalog.Faultf(catalog.KindForbidden, "permission_denied", "You do not have the %s permission.", need)
+		f.Hint = fmt.Sprintf("Ask for the role %q or higher.", need)
+		return f
 	}
 	f := catalog.Faultf(catalog.KindForbidden, "permission_denied", "This API key does not have the %s permission.", need)
 	f.Hint = fmt.Sprintf("Use a key with the role %q or higher.", need)
@@ -39,11 +46,14 @@ func (a *Accounts) Authenticate(ctx context.Context, secret string) (Principal, 
 		return Principal{}, f
 	}
 	if !wellFormed(secret) {
-		return Principal{}, invalidKey()
+		return a.refuseKey(ctx, store.Key{}, "malformed")
 	}
 	key, err := a.store.KeyByHash(ctx, hashSecret(secret))
-	if errors.Is(err, store.ErrNotFound) || (err == nil && key.RevokedAt != nil) {
-		return Principal{}, invalidKey()
+	if errors.Is(err, store.ErrNotFound) {
+		return a.refuseKey(ctx, store.Key{}, "unknown")
+	}
+	if err == nil && key.RevokedAt != nil {
+		return a.refuseKey(ctx, key, "revoked")
 	}
 	if err != nil {
 		return Principal{}, fmt.Errorf("authenticate: %w", err)
@@ -55,8 +65,11 @@ func (a *Accounts) Authenticate(ctx context.Context, secret string) (Principal, 
 	return p, nil
 }
 
-func invalidKey() error {
-	return catalog.Faultf(catalog.KindUnauthorized, "invalid_api_key", "The API key is not valid or was revoked.")
+// refuseKey notes that somebody came with a key that opens nothing, and says no
+// more than that.
+func (a *Accounts) refuseKey(ctx context.Context, key store.Key, why string) (Principal, error) {
+	a.refused(ctx, audit.Refusal{WS: key.WS, Action: audit.KeyRefuse, Why: why, Object: key.ID})
+	return Principal{}, catalog.Faultf(catalog.KindUnauthorized, "invalid_api_key", "The API key is not valid or was revoked.")
 }
 
 func (a *Accounts) principal(ctx context.Context, key store.Key) (Principal, error) {

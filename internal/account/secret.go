@@ -16,24 +16,29 @@ const (
 	base62       = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// newSecret makes a secret of random characters, each as likely as any other.
+// newSecret makes a secret.
 func newSecret(random io.Reader) (string, error) {
+	return randomText(random, secretPrefix, secretChars)
+}
+
+// randomText makes a text of a prefix and n random characters, each as likely as
+// any other.
+func randomText(random io.Reader, prefix string, n int) (string, error) {
 	// Bytes from here on would make the first characters likelier.
 	const bound = 256 / len(base62) * len(base62)
-	secret := make([]byte, 0, len(secretPrefix)+secretChars)
-	secret = append(secret, secretPrefix...)
-	var buf [secretChars]byte
-	for len(secret) < cap(secret) {
-		if _, err := io.ReadFull(random, buf[:]); err != nil {
+	text := append(make([]byte, 0, len(prefix)+n), prefix...)
+	buf := make([]byte, n)
+	for len(text) < len(prefix)+n {
+		if _, err := io.ReadFull(random, buf); err != nil {
 			return "", fmt.Errorf("read random bytes: %w", err)
 		}
 		for _, b := range buf {
-			if int(b) < bound && len(secret) < cap(secret) {
-				secret = append(secret, base62[int(b)%len(base62)])
+			if int(b) < bound && len(text) < len(prefix)+n {
+				text = append(text, base62[int(b)%len(base62)])
 			}
 		}
 	}
-	return string(secret), nil
+	return string(text), nil
 }
 
 // wellFormed reports whether a string could be a secret, which spares the

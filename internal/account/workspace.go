@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"tallyman/internal/audit"
 	"tallyman/internal/catalog"
 	"tallyman/internal/store"
 )
@@ -24,8 +25,15 @@ func (a *Accounts) SetCurrency(ctx context.Context, name, currency string) (stor
 	if err != nil {
 		return ws, err
 	}
+	was := ws.Currency
+	if was == currency {
+		return ws, nil
+	}
+	if err := a.store.SetCurrency(ctx, ws.WS, currency); err != nil {
+		return ws, fmt.Errorf("set currency: %w", err)
+	}
 	ws.Currency = currency
-	return ws, wrap("set currency", a.store.SetCurrency(ctx, ws.WS, currency))
+	return ws, a.note(ctx, ws.WS, audit.WorkspaceSet, "", audit.Detail{"currency": currency, "was": was})
 }
 
 // EnsureDefault returns the workspace store.DefaultWorkspace, making it at the
@@ -35,7 +43,7 @@ func (a *Accounts) EnsureDefault(ctx context.Context) (store.Workspace, error) {
 	if !errors.Is(err, store.ErrNotFound) {
 		return ws, wrap("read default workspace", err)
 	}
-	ws, err = a.create(ctx, store.DefaultWorkspace, DefaultCurrency)
+	ws, err = a.create(audit.ByItself(ctx), store.DefaultWorkspace, DefaultCurrency)
 	if errors.Is(err, store.ErrExists) {
 		ws, err = a.store.Workspace(ctx, store.DefaultWorkspace)
 	}
@@ -58,7 +66,11 @@ func (a *Accounts) CreateWorkspace(ctx context.Context, name, currency string) (
 }
 
 func (a *Accounts) create(ctx context.Context, name, currency string) (store.Workspace, error) {
-	return a.store.CreateWorkspace(ctx, store.Workspace{Name: name, Currency: currency, CreatedAt: a.now()})
+	ws, err := a.store.CreateWorkspace(ctx, store.Workspace{Name: name, Currency: currency, CreatedAt: a.now()})
+	if err != nil {
+		return ws, err
+	}
+	return ws, a.note(ctx, ws.WS, audit.WorkspaceCreate, "", audit.Detail{"name": name, "currency": currency})
 }
 
 // Workspaces lists every workspace, by name.
