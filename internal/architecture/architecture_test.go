@@ -22,18 +22,19 @@ const module = "tallyman"
 var layers = map[string]int{
 	"catalog": 0,
 
-	"tabular": 1, "source": 1, "ledger": 1, "store": 1, "jobs": 1, "files": 1, "media": 1,
+	"tabular": 1, "source": 1, "ledger": 1, "store": 1, "jobs": 1, "files": 1, "media": 1, "audit": 1,
 
-	"importer": 2, "export": 2, "account": 2, "publish": 2,
+	"importer": 2, "export": 2, "account": 2, "publish": 2, "move": 2,
 
-	"server": 3,
+	"server": 3, "telemetry": 3,
 
 	"config": 3, // the program's settings: read by cmd alone
+	"health": 3, // when a node holds: asked by cmd alone
 
 	"cmd": 4,
 
 	// Programs and tests of the project itself.
-	"bench": 4, "architecture": 4,
+	"bench": 4, "architecture": 4, "faults": 4,
 }
 
 // beside lists the imports that are allowed within a layer.
@@ -41,6 +42,7 @@ var beside = []string{
 	"source → tabular", // a source reads records
 	"store → ledger",   // a store keeps pages
 	"jobs → store",     // a job is for a batch
+	"audit → store",    // an entry is kept there
 	"jobs → ledger",    // and a batch is of a pass
 }
 
@@ -51,8 +53,9 @@ var implementations = []string{"store/sqlite", "store/postgres", "files/disk", "
 // suites are run by tests and are no part of the program.
 var suites = []string{"store/storetest", "files/filestest", "jobs/jobstest", "tabular/tabulartest"}
 
-// servers start real ones for tests, and for the project's own measurements.
-var servers = []string{"store/postgres/pgtest", "files/s3/s3test"}
+// servers start real ones, or stand before them, for tests and for the project's
+// own measurements.
+var servers = []string{"store/postgres/pgtest", "files/s3/s3test", "faults"}
 
 // outside lists what the domain must not import: whatever reads, writes or
 // waits, with everything below it but what is excepted.
@@ -190,6 +193,7 @@ func TestOffence(t *testing.T) {
 		{"tallyman/cmd/tallyman", "tallyman/internal/store/storetest", false},
 		{"tallyman/internal/store", "tallyman/internal/newcomer", false},
 		{"tallyman/cmd/tallyman", "tallyman/internal/store/postgres/pgtest", false},
+		{"tallyman/cmd/tallyman", "tallyman/internal/faults", false},
 		{"tallyman/internal/bench/pgloader", "tallyman/internal/store/postgres/pgtest", true},
 	} {
 		if why := offence(c.from, c.to); (why == "") != c.allowed {
