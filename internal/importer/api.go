@@ -18,6 +18,8 @@ type Upload struct {
 	Key    string // in the file store
 	Size   int64
 	SHA256 string
+
+	received Reception
 }
 
 // Options say how an upload is to be imported. They are kept with the import.
@@ -304,6 +306,9 @@ type API interface {
 	// UndoableUntil is when retention takes what an undo needs; the zero time
 	// says that the import cannot be undone any more, or changed nothing.
 	UndoableUntil(imp *store.Import) time.Time
+	// WaitingFor says in a sentence why an import that should move cannot: every
+	// node holds, or none is at work. "" where nothing keeps it.
+	WaitingFor(ctx context.Context, imp *store.Import) string
 
 	// Pause, Resume and Terminate move an import; a *catalog.Fault of kind
 	// KindConflict says that its state does not allow it. Each returns the

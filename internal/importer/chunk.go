@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"tallyman/internal/catalog"
+	"tallyman/internal/jobs"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
@@ -34,6 +36,8 @@ type chunk struct {
 	// batch.
 	next mark
 	last bool
+	// took is how long reading it and deciding it ahead took.
+	took time.Duration
 	// verdict is the chunk decided ahead of its transaction; nil if it is to be
 	// decided within it.
 	verdict *verdict
@@ -141,11 +145,13 @@ func evenChunks(left int64, most int) int {
 // read returns the next chunk, decided ahead where that pays, or nil after the
 // last one.
 func (r *chunkReader) read(ctx context.Context) (*chunk, error) {
+	began := time.Now()
 	c, err := r.decode(ctx)
 	if c == nil || err != nil {
 		return nil, err
 	}
 	c.verdict, err = r.decider.ahead(ctx, c)
+	c.took = time.Since(began)
 	if c.verdict != nil {
 		// What was asked is most of a chunk's memory, and needed again only if the
 		// verdict does not hold: then it is read once more.
@@ -178,7 +184,8 @@ func (s *Service) reread(ctx context.Context, st *started, in *input, c *chunk) 
 func (r *chunkReader) guarded(ctx context.Context) (c *chunk, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			r.svc.cfg.Log.Error("reading a chunk panicked", "import", r.st.imp.ID, "error", v, "stack", string(debug.Stack()))
+			b := r.st.batch.BatchRef
+			r.svc.cfg.Log.ErrorContext(ctx, "reading a chunk panicked", jobs.LogImport, r.st.imp.ID, jobs.LogPass, b.Pass, jobs.LogBatch, b.No, "error", v, "stack", string(debug.Stack()))
 			c, err = nil, fmt.Errorf("read chunk: panic: %v", v)
 		}
 	}()

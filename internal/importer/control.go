@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"tallyman/internal/audit"
 	"tallyman/internal/catalog"
+	"tallyman/internal/jobs"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
@@ -51,8 +53,12 @@ func (s *Service) move(ctx context.Context, ws store.Workspace, id, verb string,
 		if err := rollsBack(ctx, tx, &imp); err != nil {
 			return err
 		}
+		was := imp.State
 		imp.State, imp.UpdatedAt = passing, s.now()
-		return tx.UpdateImport(ctx, &imp)
+		if err := tx.UpdateImport(ctx, &imp); err != nil || was == passing {
+			return err
+		}
+		return s.note(ctx, tx, movement[target], imp.ID, audit.Detail{"was": string(was)})
 	})
 	if err != nil {
 		return imp, false, asFault(err, id)
@@ -159,6 +165,9 @@ func (s *Service) Resume(ctx context.Context, ws store.Workspace, id string) (st
 		if err := tx.UpdateImport(ctx, &imp); err != nil {
 			return err
 		}
+		if err := s.note(ctx, tx, audit.ImportResume, imp.ID, nil); err != nil {
+			return err
+		}
 		return s.kick(ctx, tx, &imp)
 	})
 	if err != nil {
@@ -195,12 +204,15 @@ func asFault(err error, id string) error {
 	return err
 }
 
-// Sweep keeps every import moving: it completes pauses and terminations that a
+// Sweep keeps every import moving, with as many jobs as it may have: it completes pauses and terminations that a
 // crash cut short, and gives a new job to each batch whose beat stopped before
 // the given age and whose job nobody works on. It is run every few seconds on
 // every node; each thing it does is guarded by what the store says then.
 func (s *Service) Sweep(ctx context.Context, age time.Duration) error {
 	before := s.now().Add(-age)
+	if err := s.share(ctx); err != nil && !errors.Is(err, errMoved) {
+		s.cfg.Log.WarnContext(ctx, "share imports out", "error", err)
+	}
 	stalled, err := s.cfg.Store.Stalled(ctx, before)
 	if err != nil {
 		return fmt.Errorf("find stalled batches: %w", err)
@@ -218,7 +230,7 @@ func (s *Service) Sweep(ctx context.Context, age time.Duration) error {
 			if kicked[key] {
 				continue
 			}
-			kicked[key], st.Batch.No = true, 0
+			kicked[key] = true
 		}
 		// A queued job may wait long behind others, but a pause does not wait for
 		// it; a running one that does not beat is dead, whatever the engine thinks.
@@ -226,7 +238,7 @@ func (s *Service) Sweep(ctx context.Context, age time.Duration) error {
 			continue
 		}
 		if err := s.revive(ctx, st, before); err != nil {
-			s.cfg.Log.Warn("revive import", "import", st.Batch.ImportNo, "error", err)
+			s.cfg.Log.WarnContext(ctx, "revive import", batchAttrs(st.WS, st.Batch.BatchRef), "error", err)
 		}
 	}
 	return nil
@@ -260,14 +272,25 @@ func (s *Service) revive(ctx context.Context, st *store.StalledBatch, before tim
 		if err != nil || !imp.State.Working() {
 			return err
 		}
-		if st.Batch.No == 0 {
+		if st.Batch.State == store.BatchWaiting {
+			if still, err := isNext(ctx, tx, &imp, st.Batch.No); err != nil || !still {
+				return err
+			}
+		}
+		if st.Batch.No == 0 || st.Batch.State == store.BatchWaiting {
 			return s.kick(ctx, tx, &imp)
 		}
 		b, err := tx.Batch(ctx, st.Batch.BatchRef)
 		if err != nil || b.State.Finished() || b.Epoch != st.Batch.Epoch || b.JobID != st.Batch.JobID || b.Beat != nil && !b.Beat.Before(before) {
 			return err
 		}
-		s.cfg.Log.Warn("batch stopped beating; starting it again", "import", imp.ID, "pass", b.Pass, "batch", b.No, "node", b.Node)
+		s.cfg.Log.WarnContext(ctx, "batch stopped beating; starting it again",
+			jobs.LogImport, imp.ID, jobs.LogPass, b.Pass, jobs.LogBatch, b.No, "held_by", b.Node)
+		if b.State == store.BatchRunning {
+			if err := s.note(audit.ByItself(ctx), tx, audit.ImportRevive, imp.ID, audit.Detail{"pass": string(b.Pass), "batch": b.No, "held_by": b.Node}); err != nil {
+				return err
+			}
+		}
 		b.Epoch++
 		return s.enqueue(ctx, tx, st.WS, imp.Small, &b)
 	})

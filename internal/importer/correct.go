@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"tallyman/internal/audit"
 	"tallyman/internal/catalog"
 	"tallyman/internal/store"
 	"tallyman/internal/tabular"
@@ -33,7 +34,16 @@ func (s *Service) Correct(ctx context.Context, ws store.Workspace, id string, ro
 // Uncorrect implements API.
 func (s *Service) Uncorrect(ctx context.Context, ws store.Workspace, id string, row int64) (Check, error) {
 	return s.correctRow(ctx, ws, id, row, func(imp *store.Import, _ *rowFile) error {
-		return s.correcting(ctx, imp, func(tx store.Tx) error { return dropCorrection(ctx, tx, imp.No, row) })
+		return s.correcting(ctx, imp, func(tx store.Tx) error {
+			err := tx.DeleteCorrection(ctx, imp.No, row)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			return s.note(ctx, tx, audit.ImportUncorrect, imp.ID, audit.Detail{"row": row})
+		})
 	})
 }
 
@@ -123,6 +133,9 @@ func (s *Service) layCells(ctx context.Context, imp *store.Import, f *rowFile, r
 	return s.correcting(ctx, imp, func(tx store.Tx) error {
 		c, err := l.merged(ctx, tx, imp.No)
 		if err != nil {
+			return err
+		}
+		if err := s.note(ctx, tx, audit.ImportCorrect, imp.ID, audit.Detail{"row": row, "cells": len(given)}); err != nil {
 			return err
 		}
 		// A correction cuts off what stands beyond the header, even if it is that alone.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"tallyman/internal/audit"
 	"tallyman/internal/catalog"
 	"tallyman/internal/store"
 	"tallyman/internal/tabular"
@@ -37,7 +38,7 @@ func (s *Service) CorrectFile(ctx context.Context, ws store.Workspace, id, name,
 		return CorrectionReport{}, err
 	}
 	defer up.Close()
-	a := &attacher{svc: s, imp: &imp, file: f, up: up, by: by, at: -1, keys: f.in.binding.Mapper(imp.Mode).KeyColumns()}
+	a := &attacher{svc: s, imp: &imp, file: f, up: up, by: by, name: name, at: -1, keys: f.in.binding.Mapper(imp.Mode).KeyColumns()}
 	if err := a.attach(ctx); err != nil {
 		return a.report, fmt.Errorf("attach corrections: %w", err)
 	}
@@ -51,6 +52,8 @@ type attacher struct {
 	file   *rowFile
 	up     *correctedFile
 	by     string
+	name   string       // of the uploaded file
+	noted  bool         // in the audit log
 	key    int          // index of the uploaded column with the row keys
 	pairs  []columnPair // columns that both files have
 	places []place
@@ -393,8 +396,13 @@ func (a *attacher) save(ctx context.Context) error {
 				return err
 			}
 		}
-		return tx.SaveCorrections(ctx, a.imp.No, all)
+		if err := tx.SaveCorrections(ctx, a.imp.No, all); err != nil || a.noted {
+			return err
+		}
+		// What the first transaction begins, the others go on with.
+		return a.svc.note(ctx, tx, audit.ImportCorrect, a.imp.ID, audit.Detail{"source_name": a.name, "offered": len(a.places)})
 	})
+	a.noted = a.noted || err == nil
 	a.unsaved = a.unsaved[:0]
 	return err
 }

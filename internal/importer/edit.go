@@ -212,6 +212,7 @@ func (s *Service) makeEdit(ctx context.Context, ws store.Workspace, imp *store.I
 	for try := 1; ; try++ {
 		fresh := *imp
 		var outcome catalog.Outcome
+		began := time.Now()
 		err := s.cfg.Store.Write(ctx, ws.WS, true, func(tx store.Tx) error {
 			outcome, err = s.writeEdit(ctx, tx, &fresh, in)
 			return err
@@ -219,6 +220,7 @@ func (s *Service) makeEdit(ctx context.Context, ws store.Workspace, imp *store.I
 		switch {
 		case err == nil:
 			*imp = fresh
+			s.tellEdit(ctx, imp, outcome, time.Since(began))
 			return outcome, nil
 		case errors.Is(err, store.ErrExists) && imp.RequestKey != "":
 			return 0, catalog.Faultf(catalog.KindConflict, "request_in_flight", "The same request has made an import already.")
@@ -260,7 +262,10 @@ func (s *Service) writeEdit(ctx context.Context, tx store.Tx, imp *store.Import,
 	if err := tx.InsertBatches(ctx, []store.Batch{b}); err != nil {
 		return 0, err
 	}
-	return row.Outcome, tx.InsertPage(ctx, page)
+	if err := tx.InsertPage(ctx, page); err != nil {
+		return 0, err
+	}
+	return row.Outcome, s.noteEdit(ctx, tx, imp, row.ItemID, row.Outcome, in.layout.Header)
 }
 
 // editChunk reads the edit's one row.

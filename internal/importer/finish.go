@@ -5,20 +5,25 @@ import (
 	"fmt"
 
 	"tallyman/internal/catalog"
+	"tallyman/internal/jobs"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
 
 // finish ends the pass at work, whose rows are all done: a plan is judged, and
 // what wrote rows ends the import.
-func (s *Service) finish(ctx context.Context, job store.Job, id int64) error {
+func (s *Service) finish(ctx context.Context, job store.Job, id int64) (err error) {
 	st, err := s.start(ctx, job, id)
 	if err != nil {
 		return err
 	}
+	ctx, done := s.cfg.Observer.BatchClaimed(ctx, &st.imp, &st.batch)
+	defer func() { done(err) }()
 	s.probe(StepFinishBefore)
 	if st.imp.Pass.Planning() {
-		err = s.beating(ctx, &st, func(ctx context.Context) error { return s.finishPlan(ctx, &st) })
+		err = s.beating(ctx, &st, func(ctx context.Context) error {
+			return s.unlessStopped(ctx, func(ctx context.Context) error { return s.finishPlan(ctx, &st) })
+		})
 	} else {
 		err = s.finishRows(ctx, &st)
 	}
@@ -28,6 +33,7 @@ func (s *Service) finish(ctx context.Context, job store.Job, id int64) error {
 	s.probe(StepFinishAfter)
 	s.ended.ring()
 	s.fresh.forget(st.imp.WS, st.imp.No)
+	s.cluster.forget(importKey{st.imp.WS, st.imp.No})
 	return nil
 }
 
@@ -54,7 +60,7 @@ func (s *Service) finishRows(ctx context.Context, st *started) error {
 		return s.end(ctx, tx, imp, store.Done)
 	})
 	if err == nil {
-		s.cfg.Log.Info("import done", "import", st.imp.ID)
+		s.cfg.Log.InfoContext(ctx, "import done", jobs.LogImport, st.imp.ID, jobs.LogPass, st.batch.Pass, jobs.LogBatch, st.batch.No)
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"tallyman/internal/audit"
 	"tallyman/internal/catalog"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
@@ -41,7 +42,10 @@ func (s *Service) Fix(ctx context.Context, ws store.Workspace, id string, fix st
 	err = s.correcting(ctx, &imp, func(tx store.Tx) error {
 		// Corrections that are made beside it are saved before or after it.
 		fix.At = s.now()
-		return tx.InsertFix(ctx, imp.No, &fix)
+		if err := tx.InsertFix(ctx, imp.No, &fix); err != nil {
+			return err
+		}
+		return s.note(ctx, tx, audit.ImportFix, imp.ID, audit.Detail{"fix": fix.No, "code": string(fix.Code), "column": fix.Column, "rows": n})
 	})
 	return fix, n, err
 }
@@ -178,7 +182,10 @@ func (s *Service) Unfix(ctx context.Context, ws store.Workspace, id string, no i
 	err = s.correcting(ctx, &imp, func(tx store.Tx) error {
 		err := tx.DeleteFix(ctx, imp.No, no)
 		gone = errors.Is(err, store.ErrNotFound)
-		return err
+		if err != nil {
+			return err
+		}
+		return s.note(ctx, tx, audit.ImportUnfix, imp.ID, audit.Detail{"fix": no, "code": string(fix.Code), "column": fix.Column})
 	})
 	if gone {
 		return fixNotFound(no)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"tallyman/internal/audit"
 	"tallyman/internal/catalog"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
@@ -148,6 +149,9 @@ func (s *Service) Apply(ctx context.Context, ws store.Workspace, id string, opt 
 		if err := mayApply(&imp, &before, opt); err != nil {
 			return err
 		}
+		if err := s.note(ctx, tx, audit.ImportApply, imp.ID, planDetail(&before, opt)); err != nil {
+			return err
+		}
 		return s.applyPlan(ctx, tx, &imp, batches)
 	})
 	if err != nil {
@@ -190,6 +194,9 @@ func (s *Service) Replan(ctx context.Context, ws store.Workspace, id string) (st
 		}
 		if imp.State != store.Planned {
 			return cannot("be planned again", &imp)
+		}
+		if err := s.note(ctx, tx, audit.ImportReplan, imp.ID, nil); err != nil {
+			return err
 		}
 		report := findingsOf(&imp)
 		report.Wanted, report.Findings = true, Findings{}

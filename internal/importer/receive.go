@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -15,8 +16,14 @@ import (
 
 // Receive implements API.
 func (s *Service) Receive(ctx context.Context, ws store.Workspace, door, createdBy, name string, body io.Reader) (*Upload, error) {
+	if err := s.accepts(); err != nil {
+		return nil, err
+	}
+	began := time.Now()
 	up, head, err := s.storeUpload(ctx, ws, name, body)
 	if err == nil {
+		up.received = Reception{Began: began, Took: time.Since(began), Bytes: up.Size}
+		s.cfg.Observer.UploadReceived(ctx, up.received)
 		err = incurable(head, up)
 	}
 	if f := catalog.AsFault(err); f != nil {
@@ -32,14 +39,14 @@ func (s *Service) Receive(ctx context.Context, ws store.Workspace, door, created
 func (s *Service) Discard(ctx context.Context, up *Upload) {
 	for _, key := range []string{up.Key, spoolKey(up.Key)} {
 		if err := s.cfg.Files.Delete(ctx, key); err != nil {
-			s.cfg.Log.Warn("delete upload", "key", key, "error", err)
+			s.cfg.Log.WarnContext(ctx, "delete upload", "key", key, "error", err)
 		}
 	}
 }
 
 // storeUpload copies the body into the file store and keeps its first bytes.
 func (s *Service) storeUpload(ctx context.Context, ws store.Workspace, name string, body io.Reader) (*Upload, []byte, error) {
-	up := &Upload{Name: name, Key: fmt.Sprintf("w%d/uploads/%s", ws.WS, ulid.MustNew(ulid.Timestamp(s.now()), rand.Reader))}
+	up := &Upload{Name: name, Key: uploadFolder(ws.WS) + ulid.MustNew(ulid.Timestamp(s.now()), rand.Reader).String()}
 	w, err := s.cfg.Files.Create(ctx, up.Key)
 	if err != nil {
 		return up, nil, fmt.Errorf("create upload: %w", err)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"tallyman/internal/audit"
 	"tallyman/internal/catalog"
+	"tallyman/internal/jobs"
 	"tallyman/internal/store"
 )
 
@@ -36,9 +38,17 @@ func (s *Service) refuse(ctx context.Context, ws store.Workspace, up *Upload, op
 	// Its sender may be gone, which is no reason to forget what was sent.
 	ctx = context.WithoutCancel(ctx)
 	s.Discard(ctx, up)
-	err := s.transact(ctx, ws.WS, true, func(tx store.Tx) error { return tx.InsertImport(ctx, &imp) })
+	s.cfg.Observer.UploadRefused(ctx, f.Code)
+	err := s.transact(ctx, ws.WS, true, func(tx store.Tx) error {
+		if err := tx.InsertImport(ctx, &imp); err != nil {
+			return err
+		}
+		d := fileDetail(&imp, &opt)
+		d["code"] = f.Code
+		return s.note(ctx, tx, audit.ImportRefuse, imp.ID, d)
+	})
 	if err != nil {
-		s.cfg.Log.Error("record refusal", "import", imp.ID, "code", f.Code, "error", err)
+		s.cfg.Log.ErrorContext(ctx, "record refusal", jobs.LogImport, imp.ID, "code", f.Code, "error", err)
 		return errors.Join(f, fmt.Errorf("record refusal: %w", err))
 	}
 	return &Refusal{Import: imp, Fault: f}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"tallyman/internal/audit"
+	"tallyman/internal/jobs"
 	"tallyman/internal/store"
 )
 
@@ -13,13 +15,15 @@ import (
 const (
 	retainImports = 500
 	retainPages   = 32
+	retainEntries = 1000
 )
 
 // Retain lets age out what has been kept long enough: before-images, outcomes,
-// and answers to requests. Counts are kept for good. It may run on every node.
+// files, answers to requests, and entries of the audit log. Counts are kept for
+// good. It may run on every node.
 func (s *Service) Retain(ctx context.Context) error {
 	now := s.now()
-	expired, err := s.cfg.Store.Expired(ctx, now.Add(-s.cfg.KeepImages), now.Add(-s.cfg.KeepOutcomes), retainImports)
+	expired, err := s.cfg.Store.Expired(ctx, s.expiry(now), retainImports)
 	if err != nil {
 		return fmt.Errorf("find what is past its retention: %w", err)
 	}
@@ -31,7 +35,24 @@ func (s *Service) Retain(ctx context.Context) error {
 	if err := s.cfg.Store.PurgeRequests(ctx, now.Add(-s.cfg.KeepRequests)); err != nil {
 		return fmt.Errorf("forget requests: %w", err)
 	}
+	return s.purgeAudit(ctx, now.Add(-s.cfg.KeepAudit))
+}
+
+// purgeAudit forgets entries of the audit log, some at a time.
+func (s *Service) purgeAudit(ctx context.Context, before time.Time) error {
+	for more := true; more; {
+		n, err := s.cfg.Store.PurgeAudit(ctx, before, retainEntries)
+		if err != nil {
+			return fmt.Errorf("forget audit entries: %w", err)
+		}
+		more = n == retainEntries
+	}
 	return nil
+}
+
+// expiry is what is past its retention.
+func (s *Service) expiry(now time.Time) store.Expiry {
+	return store.Expiry{Images: now.Add(-s.cfg.KeepImages), Outcomes: now.Add(-s.cfg.KeepOutcomes), Files: now.Add(-s.cfg.KeepFiles)}
 }
 
 // retain takes from one import what is past its retention.
@@ -40,20 +61,49 @@ func (s *Service) retain(ctx context.Context, imp *store.Import, now time.Time) 
 	if imp.CompletedAt != nil {
 		ended = *imp.CompletedAt
 	}
+	limits := s.expiry(now)
+	images, outcomes, file := ended.Before(limits.Images), ended.Before(limits.Outcomes), ended.Before(limits.Files)
 	if undo, err := s.undoing(ctx, imp); err != nil || undo != nil && !undo.State.Ended() {
 		return err // what is being undone is needed
 	}
-	outcomes := ended.Before(now.Add(-s.cfg.KeepOutcomes))
 	if err := s.giveUpPlan(ctx, imp); err != nil {
 		return err
 	}
-	for more := true; more; {
+	if err := s.dropBodies(ctx, imp, images, outcomes); err != nil {
+		return err
+	}
+	if file {
+		if still, err := s.stillUnmoved(ctx, imp); err != nil || !still {
+			return err
+		}
+		if err := s.deleteFiles(ctx, imp); err != nil {
+			return err
+		}
+	}
+	s.cfg.Log.InfoContext(ctx, "import aged out", jobs.LogImport, imp.ID, "images", images, "outcomes", outcomes, "files", file)
+	// The mark comes last: after a crash the rest is found again.
+	return s.transact(ctx, imp.WS, false, func(tx store.Tx) error {
+		fresh, err := tx.LockImport(ctx, imp.No)
+		if err != nil || fresh.Version != imp.Version {
+			return err
+		}
+		fresh.ImagesGone, fresh.OutcomesGone, fresh.FilesGone = fresh.ImagesGone || images, fresh.OutcomesGone || outcomes, fresh.FilesGone || file
+		if err := tx.UpdateImport(ctx, &fresh); err != nil {
+			return err
+		}
+		return s.note(audit.ByItself(ctx), tx, audit.ImportAgeOut, imp.ID, audit.Detail{"images": images, "outcomes": outcomes, "files": file})
+	})
+}
+
+// dropBodies takes from an import's pages what is past its time, some at once.
+func (s *Service) dropBodies(ctx context.Context, imp *store.Import, images, outcomes bool) error {
+	for more := images && !imp.ImagesGone || outcomes && !imp.OutcomesGone; more; {
 		err := s.transact(ctx, imp.WS, false, func(tx store.Tx) error {
 			if still, err := unmoved(ctx, tx, imp); err != nil || !still {
 				more = false
 				return err
 			}
-			n, err := tx.DropBodies(ctx, imp.No, true, outcomes, retainPages)
+			n, err := tx.DropBodies(ctx, imp.No, images, outcomes, retainPages)
 			more = n == retainPages
 			return err
 		})
@@ -61,16 +111,15 @@ func (s *Service) retain(ctx context.Context, imp *store.Import, now time.Time) 
 			return err
 		}
 	}
-	s.cfg.Log.Info("ledger aged out", "import", imp.ID, "outcomes", outcomes)
-	// The mark comes last: after a crash the rest is found again.
-	return s.transact(ctx, imp.WS, false, func(tx store.Tx) error {
-		fresh, err := tx.LockImport(ctx, imp.No)
-		if err != nil || fresh.Version != imp.Version {
-			return err
-		}
-		fresh.ImagesGone, fresh.OutcomesGone = true, fresh.OutcomesGone || outcomes
-		return tx.UpdateImport(ctx, &fresh)
+	return nil
+}
+
+func (s *Service) stillUnmoved(ctx context.Context, imp *store.Import) (still bool, err error) {
+	err = s.transact(ctx, imp.WS, false, func(tx store.Tx) error {
+		still, err = unmoved(ctx, tx, imp)
+		return err
 	})
+	return still, err
 }
 
 // unmoved reports whether the import is as it was found: one that runs again since
@@ -89,6 +138,9 @@ func (s *Service) giveUpPlan(ctx context.Context, imp *store.Import) error {
 	return s.transact(ctx, imp.WS, true, func(tx store.Tx) error {
 		fresh, err := tx.LockImport(ctx, imp.No)
 		if err != nil || fresh.State != store.Planned {
+			return err
+		}
+		if err := s.note(audit.ByItself(ctx), tx, audit.ImportGiveUp, imp.ID, nil); err != nil {
 			return err
 		}
 		defer func() { imp.Version = fresh.Version }()

@@ -71,8 +71,8 @@ type expiring struct {
 	then func()
 }
 
-func (e expiring) Expired(ctx context.Context, images, outcomes time.Time, limit int) ([]store.Import, error) {
-	list, err := e.Store.Expired(ctx, images, outcomes, limit)
+func (e expiring) Expired(ctx context.Context, x store.Expiry, limit int) ([]store.Import, error) {
+	list, err := e.Store.Expired(ctx, x, limit)
 	e.then()
 	return list, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"tallyman/internal/audit"
 	"tallyman/internal/catalog"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
@@ -28,6 +29,10 @@ func (s *Service) Retry(ctx context.Context, ws store.Workspace, id string, opt 
 			return cannot("be retried at this moment", &imp)
 		}
 		imp.Round++
+		d := audit.Detail{"round": imp.Round, "plan": opt.Plan, "failed": opt.Failed, "held": opt.Held, "unprocessed": opt.Unprocessed}
+		if err := s.note(ctx, tx, audit.ImportRetry, imp.ID, d); err != nil {
+			return err
+		}
 		before := &ended{State: imp.State, At: imp.CompletedAt, FaultCode: imp.FaultCode, FaultMessage: imp.FaultMessage}
 		return s.startRound(ctx, tx, &imp, planReport{Wanted: opt.Plan, Retry: &opt, Before: before})
 	})

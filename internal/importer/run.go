@@ -29,7 +29,10 @@ func (s *Service) run(ctx context.Context, job store.Job, id int64) error {
 	defer in.Close()
 	w := &chunkWriter{svc: s, st: &st, decider: s.newDecider(ctx, &st.imp, in), in: in, jobID: id, until: until}
 	for more := true; more; {
-		if more, err = s.runBatch(ctx, w, in); err != nil {
+		working, done := s.cfg.Observer.BatchClaimed(ctx, &st.imp, &st.batch)
+		more, err = s.runBatch(working, w, in)
+		done(err)
+		if err != nil {
 			return err
 		}
 	}
@@ -108,6 +111,8 @@ func (w *chunkWriter) writeAll(ctx context.Context, chunks <-chan decoded) (more
 			return false, d.err
 		case ctx.Err() != nil:
 			return false, ctx.Err()
+		case d.chunk.last && w.svc.cluster.givesUp(importKey{w.st.imp.WS, w.st.imp.No}):
+			return false, w.write(ctx, d.chunk, endPlace)
 		case d.chunk.last && w.sliceOver(ctx):
 			return false, w.write(ctx, d.chunk, endBatch)
 		case d.chunk.last:
@@ -135,18 +140,24 @@ const (
 	continueLater              // it enqueues the batch's next job
 	endBatch                   // it ends the batch, and gives its place to a new job
 	takeNext                   // it ends the batch and takes the next one over
+	endPlace                   // it ends the batch, and its place with it
 )
 
 // maxDecisions bounds how often one chunk is decided again before the job gives
 // up and leaves the next try to the job engine.
 const maxDecisions = 10
 
+// chunkTime bounds how long a chunk may take, tries included: by then the batch is
+// long in other hands, and a database that does not answer holds up a stop.
+const chunkTime = 2 * time.Minute
+
 // write writes one chunk, deciding it again as often as the store asks for it.
 func (w *chunkWriter) write(ctx context.Context, c *chunk, then after) error {
 	// Once begun, a chunk is finished even when the process is asked to stop.
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), chunkTime)
+	defer cancel()
 	for try := 1; ; try++ {
-		err := w.transact(ctx, c, then)
+		err := w.transact(ctx, c, then, try)
 		switch {
 		case err == nil:
 			w.svc.probe(StepChunkAfterCommit)
@@ -166,17 +177,17 @@ func (w *chunkWriter) write(ctx context.Context, c *chunk, then after) error {
 }
 
 // transact is the chunk's one transaction: items, page, cursor, tally.
-func (w *chunkWriter) transact(ctx context.Context, c *chunk, then after) error {
-	s := w.svc
+func (w *chunkWriter) transact(ctx context.Context, c *chunk, then after, try int) error {
+	s, began := w.svc, time.Now()
+	var page *ledger.Page
 	// The batch in memory moves only once the transaction has committed.
 	b := w.st.batch
 	s.probe(StepChunkBegin)
-	err := s.cfg.Store.Write(ctx, w.st.imp.WS, false, func(tx store.Tx) error {
+	err := s.observed(ctx, w.st.imp.WS, false, func(tx store.Tx) (err error) {
 		if err := tx.CheckBatch(ctx, b.BatchRef, b.Epoch); err != nil {
 			return err
 		}
-		page, err := w.items(ctx, tx, c)
-		if err != nil {
+		if page, err = w.items(ctx, tx, c); err != nil {
 			return err
 		}
 		s.probe(StepChunkWrite)
@@ -195,6 +206,7 @@ func (w *chunkWriter) transact(ctx context.Context, c *chunk, then after) error 
 	if err != nil {
 		return fmt.Errorf("write chunk at row %d: %w", b.NextRow, err)
 	}
+	w.tellChunk(ctx, c, &w.st.batch, page, began, try)
 	w.st.batch = b
 	return nil
 }
@@ -260,7 +272,7 @@ func (w *chunkWriter) leave(ctx context.Context, tx store.Tx, b *store.Batch, th
 	switch then {
 	case continueLater:
 		return s.enqueue(ctx, tx, imp.WS, imp.Small, b)
-	case endBatch, takeNext:
+	case endBatch, takeNext, endPlace:
 		b.State, b.JobID = store.BatchDone, 0
 		if err := tx.SaveBatch(ctx, b); err != nil {
 			return err
@@ -270,7 +282,7 @@ func (w *chunkWriter) leave(ctx context.Context, tx store.Tx, b *store.Batch, th
 				return err
 			}
 		}
-		return w.nextBatch(ctx, tx)
+		return w.nextBatch(ctx, tx, then != endPlace)
 	}
 	return tx.SaveBatch(ctx, b)
 }
@@ -290,9 +302,9 @@ func (w *chunkWriter) takeBatch(ctx context.Context, tx store.Tx, b *store.Batch
 	return err == nil, err
 }
 
-// nextBatch hands the job's place to a batch that waits for one, or, after the
-// last, to the finish step.
-func (w *chunkWriter) nextBatch(ctx context.Context, tx store.Tx) error {
+// nextBatch hands the job's place to a batch that waits for one, unless there are
+// too many of them, or, after the last, to the finish step.
+func (w *chunkWriter) nextBatch(ctx context.Context, tx store.Tx, handOn bool) error {
 	imp, err := tx.LockImport(ctx, w.st.imp.No)
 	if err != nil {
 		return err
@@ -303,6 +315,9 @@ func (w *chunkWriter) nextBatch(ctx context.Context, tx store.Tx) error {
 	}
 	if left == 0 {
 		return w.svc.enqueueFinish(ctx, tx, &imp)
+	}
+	if !handOn {
+		return nil
 	}
 	return w.svc.enqueueNext(ctx, tx, imp.WS, &imp, w.st.batch.Pass, 1)
 }

@@ -18,6 +18,7 @@ import (
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/files"
+	"tallyman/internal/jobs"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 	"tallyman/internal/tabular"
@@ -34,6 +35,12 @@ type Config struct {
 	Node string
 	// Workers is how many batches this node works on at once.
 	Workers int
+	// WorkersPerImport bounds how many batches of one import all nodes work on at
+	// once; 0 sets no bound of its own.
+	WorkersPerImport int
+	// Held says in a sentence why this node takes nothing on just now, "" for
+	// nothing; nil where nobody watches over it. It must not wait.
+	Held func() string
 	// ScratchDir is a local folder for the slice step's temporary files.
 	ScratchDir string
 	// MaxUploadBytes bounds an upload; 0 is unbounded.
@@ -48,9 +55,16 @@ type Config struct {
 	// and what became of each row, from an import's end on; KeepRequests is how
 	// long an Idempotency-Key is good. 0 means 30 days, 400 days and 24 hours.
 	KeepImages, KeepOutcomes, KeepRequests time.Duration
+	// KeepAudit is how long entries of the audit log are kept; 0 means 400 days.
+	KeepAudit time.Duration
+	// KeepFiles is how long an import's file is kept, from its end on: what its rows
+	// were is read from it. 0 means 90 days.
+	KeepFiles time.Duration
 	// JobsLive tells which of the jobs with these ids the engine still knows as
 	// waiting or running; nil when nobody can tell.
 	JobsLive func(ctx context.Context, ids []int64) (map[int64]bool, error)
+	// Observer is told what happens; nil for nobody.
+	Observer Observer
 	// Probe, where set, is called at named steps of the path; kill tests stop
 	// the process there.
 	Probe func(step Step)
@@ -62,6 +76,7 @@ type Step string
 
 // The steps that Config.Probe is called at.
 const (
+	StepJob               Step = "job" // one was handed out and has begun nothing yet
 	StepSlice             Step = "slice"
 	StepSliceCommit       Step = "slice-commit"
 	StepChunkBegin        Step = "chunk-begin"
@@ -79,6 +94,8 @@ type Service struct {
 	schema *catalog.Schema
 	ids    *idSource
 	fresh  freshness
+	// cluster is what was last seen of the other nodes.
+	cluster cluster
 	// ended rings when a step of this process ends a pass or an import.
 	ended bell
 	// encoders are of pages; each holds a window of a compressor.
@@ -93,6 +110,8 @@ const (
 	defaultKeepImages   = 30 * 24 * time.Hour
 	defaultKeepOutcomes = 400 * 24 * time.Hour
 	defaultKeepRequests = 24 * time.Hour
+	defaultKeepAudit    = 400 * 24 * time.Hour
+	defaultKeepFiles    = 90 * 24 * time.Hour
 	defaultChunkRows    = 2000
 	// SmallRows is the size below which an import goes to the queue of small ones.
 	SmallRows = 5000
@@ -105,6 +124,12 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Node != "" {
+		cfg.Log = cfg.Log.With(jobs.LogNode, cfg.Node)
+	}
+	if cfg.Observer == nil {
+		cfg.Observer = unobserved{}
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -121,6 +146,8 @@ func New(cfg Config) (*Service, error) {
 	cfg.KeepImages = cmp.Or(cfg.KeepImages, defaultKeepImages)
 	cfg.KeepOutcomes = cmp.Or(cfg.KeepOutcomes, defaultKeepOutcomes)
 	cfg.KeepRequests = cmp.Or(cfg.KeepRequests, defaultKeepRequests)
+	cfg.KeepAudit = cmp.Or(cfg.KeepAudit, defaultKeepAudit)
+	cfg.KeepFiles = cmp.Or(cfg.KeepFiles, defaultKeepFiles)
 	return &Service{cfg: cfg, schema: catalog.NewSchema(1, nil), ids: newIDSource(cfg.Now),
 		encoders: sync.Pool{New: func() any { return ledger.NewEncoder() }}}, nil
 }

@@ -33,11 +33,13 @@ func batchRows(rows int64) int64 {
 //
 // An import that takes another back has no file: its batches are cut from that
 // one's pages. A further run over an import cuts again what its rows were cut to.
-func (s *Service) slice(ctx context.Context, job store.Job, id int64) error {
+func (s *Service) slice(ctx context.Context, job store.Job, id int64) (err error) {
 	st, err := s.start(ctx, job, id)
 	if err != nil {
 		return err
 	}
+	ctx, done := s.cfg.Observer.BatchClaimed(ctx, &st.imp, &st.batch)
+	defer func() { done(err) }()
 	in, err := s.open(ctx, &st.imp)
 	if err != nil {
 		return err
@@ -47,9 +49,9 @@ func (s *Service) slice(ctx context.Context, job store.Job, id int64) error {
 		s.probe(StepSlice)
 		switch {
 		case st.imp.Sliced:
-			return s.cutAgain(ctx, &st, in)
+			return s.unlessStopped(ctx, func(ctx context.Context) error { return s.cutAgain(ctx, &st, in) })
 		case st.imp.UndoOf != "":
-			return s.cutUndo(ctx, &st)
+			return s.unlessStopped(ctx, func(ctx context.Context) error { return s.cutUndo(ctx, &st) })
 		}
 		done, err := s.scan(ctx, &st, in)
 		if err != nil {
@@ -58,7 +60,7 @@ func (s *Service) slice(ctx context.Context, job store.Job, id int64) error {
 		if !done {
 			return s.commitScan(ctx, &st)
 		}
-		return s.cut(ctx, &st, in)
+		return s.unlessStopped(ctx, func(ctx context.Context) error { return s.cut(ctx, &st, in) })
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"tallyman/internal/audit"
 	"tallyman/internal/catalog"
 	"tallyman/internal/files"
 	"tallyman/internal/ledger"
@@ -36,6 +37,9 @@ func (s *Service) Start(ctx context.Context, ws store.Workspace, up *Upload, opt
 		if err := tx.InsertImport(ctx, &imp); err != nil {
 			return err
 		}
+		if err := s.note(ctx, tx, audit.ImportStart, imp.ID, fileDetail(&imp, &opt)); err != nil {
+			return err
+		}
 		return s.addStep(ctx, tx, &imp, ledger.PassSlice, store.Batch{Offset: layout.DataOffset, Length: -1,
 			FirstRow: layout.DataRow, FirstLine: layout.DataLine,
 			NextOffset: layout.DataOffset, NextRow: layout.DataRow, NextLine: layout.DataLine})
@@ -46,6 +50,7 @@ func (s *Service) Start(ctx context.Context, ws store.Workspace, up *Upload, opt
 	if err != nil {
 		return store.Import{}, fmt.Errorf("record import: %w", err)
 	}
+	s.cfg.Observer.UploadTaken(ctx, &imp, up.received)
 	return imp, nil
 }
 

@@ -17,7 +17,7 @@ const maxTries = 10
 // that it leaves behind each time.
 func (s *Service) transact(ctx context.Context, ws store.WS, durable bool, fn func(store.Tx) error) error {
 	for try := 1; ; try++ {
-		err := s.cfg.Store.Write(ctx, ws, durable, fn)
+		err := s.observed(ctx, ws, durable, fn)
 		if try == maxTries || !errors.Is(err, store.ErrRetry) {
 			return err
 		}

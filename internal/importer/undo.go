@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 
+	"tallyman/internal/audit"
 	"tallyman/internal/catalog"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
@@ -38,7 +39,10 @@ func (s *Service) Undo(ctx context.Context, ws store.Workspace, id string, opt O
 		if of.Version != before.Version {
 			return cannot("be undone at this moment", &of)
 		}
-		return s.insertUndo(ctx, tx, &of, &undo)
+		if err := s.insertUndo(ctx, tx, &of, &undo); err != nil {
+			return err
+		}
+		return s.note(ctx, tx, audit.ImportUndo, of.ID, audit.Detail{"undo": undo.ID, "plan": opt.Plan, "force": opt.Force})
 	})
 	if errors.Is(err, store.ErrExists) && opt.RequestKey != "" {
 		return store.Import{}, catalog.Faultf(catalog.KindConflict, "request_in_flight", "The same request has made an import already.")
@@ -145,7 +149,10 @@ func (s *Service) rollBack(ctx context.Context, tx store.Tx, imp *store.Import, 
 	if err != nil {
 		return err
 	}
-	return s.insertUndo(ctx, tx, imp, &undo)
+	if err := s.insertUndo(ctx, tx, imp, &undo); err != nil {
+		return err
+	}
+	return s.note(audit.ByItself(ctx), tx, audit.ImportRollBack, imp.ID, audit.Detail{"undo": undo.ID, "code": imp.FaultCode, "rows": tallyDetail(tally)})
 }
 
 // applied is what an import has written. Within a transaction that has stopped its

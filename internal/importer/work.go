@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"tallyman/internal/audit"
 	"tallyman/internal/catalog"
 	"tallyman/internal/files"
 	"tallyman/internal/jobs"
@@ -20,6 +21,10 @@ import (
 // store.ErrStale or store.ErrFenced when the batch is not this job's to do; any
 // other error asks for another try, up to maxFailures of them.
 func (s *Service) Work(ctx context.Context, job store.Job, id int64) (err error) {
+	if jobs.Stopping(ctx) {
+		return jobs.ErrGivenBack // it was fetched as the stop came
+	}
+	ctx = audit.ByItself(ctx)
 	panicked := true
 	defer func() {
 		if panicked {
@@ -27,12 +32,15 @@ func (s *Service) Work(ctx context.Context, job store.Job, id int64) (err error)
 			_ = s.failed(ctx, job, id, errors.New("panic"))
 		}
 	}()
+	s.probe(StepJob)
 	err = s.step(ctx, job, id)
 	panicked = false
 	f := catalog.AsFault(err)
 	switch {
 	case err == nil, errors.Is(err, store.ErrStale), errors.Is(err, store.ErrFenced):
 		return err
+	case errors.Is(err, jobs.ErrGivenBack):
+		return errors.Join(err, s.giveBack(ctx, job, id))
 	case f != nil:
 		return s.fail(ctx, job, id, f)
 	case errors.Is(err, files.ErrNotFound):
@@ -58,27 +66,38 @@ func (s *Service) step(ctx context.Context, job store.Job, id int64) error {
 const maxFailures = 20
 
 // failed leaves a job's batch to the job's next try, and ends the import with
-// the last one. It returns the error that the job engine is to see.
+// the last one; what the surroundings keep from its work has as many as it takes.
+// It returns the error that the job engine is to see.
 func (s *Service) failed(ctx context.Context, job store.Job, id int64, cause error) error {
-	if ctx.Err() == nil && jobs.Failures(ctx)+1 >= maxFailures {
-		s.cfg.Log.Error("job failed too often", "import", job.Batch.ImportNo, "pass", job.Batch.Pass, "error", cause)
+	switch {
+	case ctx.Err() != nil:
+	case s.outside(cause):
+		return jobs.PutOff(putOffFor, errors.Join(cause, s.giveBack(ctx, job, id)))
+	case jobs.Failures(ctx)+1 >= maxFailures:
+		s.cfg.Log.ErrorContext(ctx, "job failed too often", batchAttrs(job.WS, job.Batch), "error", cause)
 		return s.fail(ctx, job, id, catalog.Faultf(catalog.KindInternal, "internal_error",
 			"The import stopped after %d failures of one step; the log says why. Rows done so far stay; import the file again to go on.", maxFailures))
 	}
 	return errors.Join(cause, s.giveBack(ctx, job, id))
 }
 
+// giveBackTime bounds how long a database that does not answer is waited for; the
+// sweep finds the batch as well.
+const giveBackTime = 10 * time.Second
+
 // giveBack notes that nobody works on the batch until its job is tried again:
 // were it left running, the sweep would take the job for dead and give it a new
 // one, whose failures count from none.
 func (s *Service) giveBack(ctx context.Context, job store.Job, id int64) error {
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTime)
+	defer cancel()
 	err := s.transact(ctx, job.WS, false, func(tx store.Tx) error {
 		b, err := tx.HeldBatch(ctx, job.Batch.ImportNo, job.Batch.Pass, id)
 		if err != nil {
 			return err
 		}
-		b.State = store.BatchQueued
+		now := s.now()
+		b.State, b.Beat = store.BatchQueued, &now
 		return tx.SaveBatch(ctx, &b)
 	})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -91,11 +110,13 @@ func (s *Service) giveBack(ctx context.Context, job store.Job, id int64) error {
 // holds a batch of it: the faults that a job of before finds are not its to tell.
 func (s *Service) fail(ctx context.Context, job store.Job, id int64, f *catalog.Fault) error {
 	ctx = context.WithoutCancel(ctx)
+	var importID string
 	err := s.transact(ctx, job.WS, true, func(tx store.Tx) error {
 		imp, err := tx.LockImport(ctx, job.Batch.ImportNo)
 		if err != nil {
 			return err
 		}
+		importID = imp.ID
 		if _, err := tx.HeldBatch(ctx, imp.No, job.Batch.Pass, id); err != nil {
 			return err
 		}
@@ -117,12 +138,15 @@ func (s *Service) fail(ctx context.Context, job store.Job, id int64, f *catalog.
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return store.ErrStale
+	case err != nil && s.outside(err):
+		return jobs.PutOff(putOffFor, fmt.Errorf("end import: %w", errors.Join(err, f)))
 	case err != nil:
 		return fmt.Errorf("end import: %w", errors.Join(err, f))
 	}
 	s.ended.ring()
 	s.fresh.forget(job.WS, job.Batch.ImportNo)
-	s.cfg.Log.Error("import failed", "import", job.Batch.ImportNo, "code", f.Code, "error", f)
+	s.cfg.Log.ErrorContext(ctx, "import failed", jobs.LogImport, importID,
+		jobs.LogPass, job.Batch.Pass, jobs.LogBatch, job.Batch.No, "code", f.Code, "error", f)
 	return nil
 }
 
@@ -133,6 +157,7 @@ func (s *Service) end(ctx context.Context, tx store.Tx, imp *store.Import, state
 	if err := tx.UpdateImport(ctx, imp); err != nil {
 		return err
 	}
+	noteEnd(tx, imp)
 	return s.endRollBack(ctx, tx, imp)
 }
 
@@ -228,6 +253,9 @@ func (s *Service) open(ctx context.Context, imp *store.Import) (*input, error) {
 	if err := json.Unmarshal(imp.Definition, &in.def); err != nil {
 		return nil, fmt.Errorf("decode source: %w", err)
 	}
+	if imp.FilesGone {
+		return nil, fmt.Errorf("open file of import %s, which retention took: %w", imp.ID, files.ErrNotFound)
+	}
 	var err error
 	if in.ws, err = s.workspace(ctx, imp.WS); err != nil {
 		return nil, err
@@ -292,13 +320,6 @@ func (s *Service) enqueue(ctx context.Context, tx store.Tx, ws store.WS, small b
 	return tx.SaveBatch(ctx, b)
 }
 
-// window is how many jobs an import may have enqueued at once: the parallel
-// limit, and the fairness between big imports.
-func (s *Service) window() int { return min(2*s.cfg.Workers, maxParallel) }
-
-// maxParallel is the number of batches of one import in parallel (L6).
-const maxParallel = 80
-
 // kick enqueues what comes next for an import whose batches lost their jobs:
 // those of the pass at work, up to the window, or what ends it.
 func (s *Service) kick(ctx context.Context, tx store.Tx, imp *store.Import) error {
@@ -346,6 +367,30 @@ func (s *Service) addStep(ctx context.Context, tx store.Tx, imp *store.Import, p
 		return fmt.Errorf("add %s step: %w", pass, err)
 	}
 	return s.enqueueNext(ctx, tx, imp.WS, imp, pass, 1)
+}
+
+// unlessStopped runs fn, which may take long and can only be done whole. Its
+// context ends when the engine is told to stop: the step is then given back, and
+// begins anew at whichever node takes it.
+func (s *Service) unlessStopped(ctx context.Context, fn func(context.Context) error) error {
+	if jobs.Stopping(ctx) {
+		return jobs.ErrGivenBack
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := jobs.StopSignal(ctx)
+	go func() {
+		select {
+		case <-stop:
+			cancel(jobs.ErrGivenBack)
+		case <-ctx.Done():
+		}
+	}()
+	err := fn(ctx)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, jobs.ErrGivenBack) {
+		return fmt.Errorf("%w: %w", cause, err)
+	}
+	return err
 }
 
 // beating runs fn and meanwhile moves the batch's beat every second, so that a
