@@ -18,8 +18,11 @@ const RequestIDHeader = "X-Request-Id"
 
 // exchange is what is known of one request and its answer.
 type exchange struct {
-	id    string
-	attrs []slog.Attr
+	id     string
+	remote string // the client's address
+	attrs  []slog.Attr
+	route  string
+	about  []string
 }
 
 type exchangeKey struct{}
@@ -75,18 +78,19 @@ func fitID(s string) bool {
 // ended, never what was in it.
 func (h *handler) log(w *response, r *http.Request, x *exchange, start time.Time) {
 	level := slog.LevelInfo
-	if (r.URL.Path == "/livez" || r.URL.Path == "/readyz") && w.status == http.StatusOK {
+	if probes[r.URL.Path] && w.status == http.StatusOK {
 		level = slog.LevelDebug
 	}
 	attrs := append([]slog.Attr{
-		slog.String("request", x.id),
+		slog.String(LogRequest, x.id),
 		slog.String("method", r.Method),
 		slog.String("path", r.URL.Path),
 		slog.Int("status", w.status),
 		slog.Int64("sent", w.sent),
 		slog.Duration("took", h.cfg.Now().Sub(start)),
-		slog.String("remote", r.RemoteAddr),
+		slog.String("remote", x.remote),
 	}, x.attrs...)
+	attrs = append(attrs, aboutAttrs(x.about)...)
 	if w.body != nil {
 		attrs = append(attrs, slog.Int64("received", w.body.received))
 	}
@@ -113,7 +117,7 @@ func (h *handler) recover(w *response, r *http.Request) {
 	}
 	err := &panicError{value: v, stack: debug.Stack()}
 	if w.status != 0 {
-		h.cfg.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("request", RequestID(r.Context())), slog.Any("error", err))
+		h.cfg.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String(LogRequest, RequestID(r.Context())), slog.Any("error", err))
 		panic(http.ErrAbortHandler)
 	}
 	h.door(r.URL.Path).Fail(w, r, err)

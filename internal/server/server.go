@@ -13,8 +13,12 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
+
+	"tallyman/internal/audit"
+	"tallyman/internal/catalog"
 )
 
 // Door is one network face, with a part of the paths to itself.
@@ -22,7 +26,9 @@ type Door struct {
 	// Prefix is where the door's paths begin, such as "/api/v1": it answers the
 	// prefix itself and everything below it, what it does not know included.
 	// "" is the door for whatever no other one answers.
-	Prefix  string
+	Prefix string
+	// Name is the door's in what is measured.
+	Name    string
 	Handler http.Handler
 	// Fail answers a request with an error in the door's words, for errors that
 	// happen outside of its handlers. err may be a *catalog.Fault; any other is
@@ -36,12 +42,20 @@ type Config struct {
 	// Ready says why the program cannot serve just now, or nil: /readyz asks it.
 	Ready func(context.Context) error
 	Log   *slog.Logger
+	// Observe, where set, is told of every request when it has been answered, on
+	// the goroutine that served it and with its context.
+	Observe func(ctx context.Context, a Answer)
+	// Metrics, where set, answers GET /metrics.
+	Metrics http.Handler
 	// Now is the clock.
 	Now func() time.Time
 	// StallTimeout ends a request whose body brings, or whose answer takes, next
 	// to nothing for so long; 0 means DefaultStallTimeout. A transfer that is
 	// slow but moves is never ended.
 	StallTimeout time.Duration
+	// TrustedProxies are the networks whose word is taken for whom they ask; none
+	// means that the client is whoever connects.
+	TrustedProxies []netip.Prefix
 }
 
 // DefaultStallTimeout is how long a transfer may stand still.
@@ -50,7 +64,8 @@ const DefaultStallTimeout = 30 * time.Second
 // readyTimeout bounds the question whether the program is ready.
 const readyTimeout = 2 * time.Second
 
-// New returns the handler of every path: /livez, /readyz and the doors.
+// New returns the handler of every path: /livez, /readyz, /metrics where
+// there are any, and the doors.
 func New(cfg Config) http.Handler {
 	if cfg.StallTimeout == 0 {
 		cfg.StallTimeout = DefaultStallTimeout
@@ -59,6 +74,9 @@ func New(cfg Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", h.live)
 	mux.HandleFunc("GET /readyz", h.ready)
+	if cfg.Metrics != nil {
+		mux.Handle("GET /metrics", cfg.Metrics)
+	}
 	for _, d := range cfg.Doors {
 		if d.Prefix == "" {
 			h.fallback = d
@@ -84,8 +102,10 @@ type handler struct {
 
 func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	start := h.cfg.Now()
-	x := &exchange{id: requestID(r.Header.Get(RequestIDHeader), start)}
-	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	client := clientOf(r, h.cfg.TrustedProxies)
+	x := &exchange{id: requestID(r.Header.Get(RequestIDHeader), start), remote: remoteOf(client, r)}
+	ctx := audit.WithOrigin(r.Context(), audit.Origin{Address: client})
+	r = r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
 	w := newResponse(rw, r, h.cfg.StallTimeout)
 	defer w.letGo() // also where nothing was answered, or the handler panicked
 	if w.body != nil {
@@ -93,6 +113,7 @@ func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	secure(w.Header())
 	w.Header().Set(RequestIDHeader, x.id)
+	defer h.tell(w, r, x, start)
 	defer h.log(w, r, x, start)
 	defer h.recover(w, r)
 	h.next.ServeHTTP(w, r)
@@ -124,10 +145,18 @@ func (h *handler) ready(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if err := h.cfg.Ready(ctx); err != nil {
 		Annotate(ctx, slog.Any("reason", err))
-		plain(w, http.StatusServiceUnavailable, "not ready\n")
+		plain(w, http.StatusServiceUnavailable, notReady(err))
 		return
 	}
 	plain(w, http.StatusOK, "ready\n")
+}
+
+// notReady says why not where that is said for people: anybody may read it.
+func notReady(err error) string {
+	if f := catalog.AsFault(err); f != nil && f.Kind == catalog.KindUnavailable {
+		return "not ready: " + f.Message + "\n"
+	}
+	return "not ready\n"
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

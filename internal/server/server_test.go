@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tallyman/internal/catalog"
 )
 
 // testDoor answers /door with h; its errors begin with "door:".
@@ -106,6 +108,15 @@ func TestNotReady(t *testing.T) {
 	}
 }
 
+// What is said for people is told to whoever asks, without its cause.
+func TestNotReadySaysWhatIsSaidForPeople(t *testing.T) {
+	why := &catalog.Fault{Kind: catalog.KindUnavailable, Code: "held", Message: "The database takes no writes.", Err: errors.New("secret")}
+	h := New(Config{Ready: func(context.Context) error { return why }, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	if w := get(h, "/readyz"); w.Code != http.StatusServiceUnavailable || w.Body.String() != "not ready: The database takes no writes.\n" {
+		t.Errorf("got %d %q", w.Code, w.Body)
+	}
+}
+
 func TestPanicIsAnsweredByTheDoor(t *testing.T) {
 	h := newTestHandler(io.Discard, testDoor(func(http.ResponseWriter, *http.Request) { panic("secret") }))
 	w := get(h, "/door")
@@ -145,8 +156,9 @@ func TestAccessLog(t *testing.T) {
 	}))
 	get(h, "/door/x?token=hidden", RequestIDHeader, "r1")
 	var line struct {
-		Request, Method, Path, Key string
-		Status, Sent               int
+		Request           string `json:"request_id"`
+		Method, Path, Key string
+		Status, Sent      int
 	}
 	if err := json.Unmarshal(log.Bytes(), &line); err != nil {
 		t.Fatalf("log %q: %v", &log, err)

@@ -10,6 +10,7 @@ import (
 	"tallyman/internal/account"
 	"tallyman/internal/catalog"
 	"tallyman/internal/server"
+	"tallyman/internal/store"
 )
 
 type principalKey struct{}
@@ -26,6 +27,16 @@ func (d *door) authenticate(r *http.Request) (account.Principal, error) {
 		return p, catalog.Faultf(catalog.KindNotFound, codeNotFound, "There is no such tenant.")
 	}
 	return p, nil
+}
+
+// actor is who asks, as it is noted; the zero principal is nobody yet. The
+// operator's own commands have no key that could be looked up.
+func (d *door) actor(ctx context.Context, p account.Principal) store.Actor {
+	a := store.Actor{Name: p.Name, ID: p.KeyID, Door: doorName, RequestID: server.RequestID(ctx)}
+	if p.KeyID == d.cfg.Unlimited {
+		a.ID = ""
+	}
+	return a
 }
 
 // bearer takes the secret out of an Authorization header; "" where it has none.

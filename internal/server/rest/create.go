@@ -66,7 +66,7 @@ func (d *door) createImport(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, err)
 		return
 	}
-	w.Header().Set("Location", Prefix+"/imports/"+imp.ID)
+	w.Header().Set("Location", d.location(imp.ID))
 	writeJSON(w, http.StatusCreated, createdObject(imp))
 }
 

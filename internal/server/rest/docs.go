@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -29,13 +30,14 @@ type docsPage struct {
 	policy string
 }
 
-// newDocsPage renders the document.
-func newDocsPage(doc *huma.OpenAPI) (*docsPage, error) {
+// newDocsPage renders the document. base is how clients reach the program, "" for
+// this machine.
+func newDocsPage(doc *huma.OpenAPI, base string) (*docsPage, error) {
 	t, err := template.New("docs").Parse(docsTemplate)
 	if err != nil {
 		return nil, fmt.Errorf("parse page: %w", err)
 	}
-	v := &docsView{Title: doc.Info.Title, Version: doc.Info.Version, Description: doc.Info.Description, Prefix: Prefix, Style: template.CSS(docsStyle)} //nolint:gosec // embedded
+	v := &docsView{Title: doc.Info.Title, Version: doc.Info.Version, Description: doc.Info.Description, Prefix: Prefix, Base: cmp.Or(base, thisMachine), Style: template.CSS(docsStyle)} //nolint:gosec // embedded
 	for _, tag := range doc.Tags {
 		v.Groups = append(v.Groups, docsGroup{Name: tag.Name, Description: tag.Description, Operations: operationsOf(doc, tag.Name)})
 	}
@@ -55,12 +57,16 @@ func (p *docsPage) serve(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(p.body)
 }
 
+// thisMachine is where the program serves unless it is told otherwise.
+const thisMachine = "http://localhost:8080"
+
 // docsView is what the template shows.
 type docsView struct {
-	Title, Version, Description, Prefix string
-	Style                               template.CSS
-	Groups                              []docsGroup
-	Schemas                             []docsSchema
+	Title, Version, Description string
+	Prefix, Base                string
+	Style                       template.CSS
+	Groups                      []docsGroup
+	Schemas                     []docsSchema
 }
 
 type docsGroup struct {

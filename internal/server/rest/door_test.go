@@ -22,6 +22,7 @@ import (
 
 	"tallyman/internal/account"
 	"tallyman/internal/catalog"
+	"tallyman/internal/files"
 	"tallyman/internal/importer"
 	"tallyman/internal/ledger"
 	"tallyman/internal/server"
@@ -44,6 +45,7 @@ type told struct {
 	options   importer.Options
 	discarded int
 	until     time.Time
+	waiting   string
 	wait      func(ctx context.Context, version int64) (store.Import, error)
 }
 
@@ -60,7 +62,8 @@ func (f *told) Start(_ context.Context, _ store.Workspace, _ *importer.Upload, o
 func (f *told) Import(context.Context, store.Workspace, string) (store.Import, error) {
 	return f.imp, f.err
 }
-func (f *told) UndoableUntil(*store.Import) time.Time { return f.until }
+func (f *told) UndoableUntil(*store.Import) time.Time            { return f.until }
+func (f *told) WaitingFor(context.Context, *store.Import) string { return f.waiting }
 func (f *told) Pause(context.Context, store.Workspace, string) (store.Import, error) {
 	return f.imp, f.err
 }
@@ -180,6 +183,8 @@ func TestEveryErrorHasTheDoorsBody(t *testing.T) {
 		{"not in this state", "POST", "/imports/x/pause", "import", nil, catalog.Faultf(catalog.KindConflict, "import_ended", "It has ended."), 409, "import_ended"},
 		{"too large", "GET", "/imports/x", "read", nil, catalog.Faultf(catalog.KindTooLarge, "file_too_large", "Too large."), 413, "file_too_large"},
 		{"refused", "GET", "/imports/x", "read", nil, catalog.Faultf(catalog.KindRefused, "header_mismatch", "Mismatch."), 422, "header_mismatch"},
+		{"database away", "GET", "/imports/x", "read", nil, fmt.Errorf("find import: %w", store.ErrUnavailable), 503, "unavailable"},
+		{"file store away", "GET", "/imports/x", "read", nil, fmt.Errorf("open file: %w", files.ErrUnavailable), 503, "unavailable"},
 		{"not now", "GET", "/imports/x", "read", nil, catalog.Faultf(catalog.KindUnavailable, "shutting_down", "Later."), 503, "shutting_down"},
 		{"page zero", "GET", "/imports?page=0", "read", nil, nil, 422, "validation_error"},
 		{"no number", "GET", "/imports?page=two", "read", nil, nil, 422, "validation_error"},
@@ -207,7 +212,8 @@ func TestEveryErrorHasTheDoorsBody(t *testing.T) {
 			if strings.Contains(a.Body.String(), "secret") || strings.Contains(a.Body.String(), "database") {
 				t.Errorf("an internal matter is told: %s", a.Body)
 			}
-			if (c.status == 500) != strings.Contains(log.String(), "request failed") {
+			outage := errors.Is(c.err, store.ErrUnavailable) || errors.Is(c.err, files.ErrUnavailable)
+			if (c.status == 500 || outage) != strings.Contains(log.String(), "request failed") {
 				t.Errorf("the log says %s", log)
 			}
 			if c.status == 401 && a.Header().Get("WWW-Authenticate") == "" {

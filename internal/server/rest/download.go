@@ -50,7 +50,7 @@ func (d *door) send(w http.ResponseWriter, r *http.Request, f file) {
 		d.fail(w, r, err)
 	default:
 		d.cfg.Log.LogAttrs(r.Context(), slog.LevelWarn, "download broke off",
-			slog.String("request", server.RequestID(r.Context())), slog.String("file", f.name), slog.Any("error", err))
+			slog.String(server.LogRequest, server.RequestID(r.Context())), slog.String("file", f.name), slog.Any("error", err))
 		// The status is sent: a cut connection is the one sign left that this is
 		// not the whole file.
 		panic(http.ErrAbortHandler)

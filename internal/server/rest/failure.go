@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"tallyman/internal/catalog"
+	"tallyman/internal/files"
 	"tallyman/internal/importer"
 	"tallyman/internal/server"
 	"tallyman/internal/server/upload"
@@ -50,6 +51,8 @@ type Failure struct {
 	RetryAfter int                 `json:"retry_after,omitempty" doc:"Seconds until the request may be sent again"`
 	RequestID  string              `json:"request_id" doc:"The id of the request, to be named to the operator"`
 	status     int
+	// outage says that it is logged like what is wrong on our side.
+	outage bool
 }
 
 // Error returns the message.
@@ -130,8 +133,8 @@ const (
 func (d *door) failure(ctx context.Context, err error) *Failure {
 	f := translate(err)
 	f.RequestID = server.RequestID(ctx)
-	if f.status == http.StatusInternalServerError {
-		d.cfg.Log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("request", f.RequestID), slog.Any("error", err))
+	if f.status == http.StatusInternalServerError || f.outage {
+		d.cfg.Log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String(server.LogRequest, f.RequestID), slog.Any("error", err))
 	}
 	return f
 }
@@ -148,6 +151,9 @@ func translate(err error) *Failure {
 		return translateFault(err, fault)
 	case errors.Is(err, store.ErrNotFound):
 		return &Failure{status: http.StatusNotFound, Code: codeNotFound, Message: "There is no such thing."}
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, files.ErrUnavailable):
+		return &Failure{status: http.StatusServiceUnavailable, Code: codeUnavailable, RetryAfter: retryUnavailable, outage: true,
+			Message: "The server cannot reach all that it works on just now; try again in a moment."}
 	case errors.Is(err, context.Canceled):
 		return &Failure{status: http.StatusServiceUnavailable, Code: codeUnavailable, RetryAfter: retryUnavailable,
 			Message: "The request was given up."}

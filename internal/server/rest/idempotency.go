@@ -240,5 +240,5 @@ func (f *flight) leave(status int) {
 }
 
 func (f *flight) log(what string, err error) {
-	f.d.cfg.Log.LogAttrs(f.ctx, slog.LevelWarn, what, slog.String("request", server.RequestID(f.ctx)), slog.Any("error", err))
+	f.d.cfg.Log.LogAttrs(f.ctx, slog.LevelWarn, what, slog.String(server.LogRequest, server.RequestID(f.ctx)), slog.Any("error", err))
 }

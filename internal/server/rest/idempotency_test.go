@@ -108,7 +108,8 @@ func (m *maker) Resume(context.Context, store.Workspace, string) (store.Import, 
 	}
 	return store.Import{ID: "imp_1", State: store.Running}, nil
 }
-func (*maker) UndoableUntil(*store.Import) time.Time { return time.Time{} }
+func (*maker) UndoableUntil(*store.Import) time.Time            { return time.Time{} }
+func (*maker) WaitingFor(context.Context, *store.Import) string { return "" }
 
 func sha(s string) string {
 	sum, _ := sumOf(strings.NewReader(s))

@@ -69,7 +69,7 @@ func (d *door) getImport(ctx context.Context, p account.Principal, in *getImport
 	if err != nil {
 		return nil, err
 	}
-	return &importAnswer{Body: d.object(imp)}, nil
+	return &importAnswer{Body: d.object(ctx, imp)}, nil
 }
 
 // parseWait reads a duration, or a number of seconds.
@@ -144,7 +144,7 @@ func (d *door) listImports(ctx context.Context, p account.Principal, in *listImp
 	out.Body.Data = make([]Import, len(imps))
 	out.Body.Meta = in.meta(total)
 	for i, imp := range imps {
-		out.Body.Data[i] = d.object(imp)
+		out.Body.Data[i] = d.object(ctx, imp)
 	}
 	return out, nil
 }
@@ -212,6 +212,6 @@ func (d *door) control(api huma.API, verb, summary, description string, do func(
 		OperationID: verb + "-import", Method: http.MethodPost, Path: "/imports/{id}/" + verb, Tags: []string{tagImports},
 		Summary: summary, Description: description, DefaultStatus: http.StatusOK,
 	}, map[string]string{"409": "wrong_state: the import is not in a state that allows this"}), account.Import, func(ctx context.Context, p account.Principal, in *ImportPath) (*importAnswer, error) {
-		return d.moved(do(ctx, p.WS, in.ID))
+		return d.moved(ctx)(do(ctx, p.WS, in.ID))
 	})
 }

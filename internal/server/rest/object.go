@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"math"
 	"time"
 
@@ -24,6 +25,7 @@ type Import struct {
 
 	State         string  `json:"state" doc:"Where the import stands, more exactly than its status"`
 	Paused        bool    `json:"paused,omitempty" doc:"True while the import is paused"`
+	WaitingFor    *string `json:"waiting_for" doc:"Why an import that should move stands still, for people: no node is at work, or every node holds because of its disk, database or file store. It goes on by itself; null where nothing keeps it"`
 	Error         string  `json:"error,omitempty" doc:"Why a failed import failed, as a stable word"`
 	Message       string  `json:"message,omitempty" doc:"Why a failed import failed, for people"`
 	Source        string  `json:"source" doc:"How the file is read"`
@@ -72,8 +74,8 @@ type Import struct {
 	KeptRows     *int64 `json:"kept_rows,omitempty" doc:"Of an undo: rows that others changed since and that stay as they are"`
 }
 
-// ImportObject returns the import in the door's shape but for UndoableUntil,
-// which is the importer's to say (see SetUndoable). The command line prints the
+// ImportObject returns the import in the door's shape but for UndoableUntil and
+// WaitingFor, which are the importer's to say (see SetUndoable and SetWaiting). The command line prints the
 // same.
 func ImportObject(imp store.Import, now time.Time) Import {
 	t := &imp.Tally
@@ -147,10 +149,24 @@ func (o *Import) SetUndoable(until time.Time) {
 	}
 }
 
+// SetWaiting shows why the import stands still; "" for nothing.
+func (o *Import) SetWaiting(reason string) {
+	o.WaitingFor = nil
+	if reason != "" {
+		o.WaitingFor = &reason
+	}
+}
+
 // object returns the import in the door's shape, whole.
-func (d *door) object(imp store.Import) Import {
+func (d *door) object(ctx context.Context, imp store.Import) Import {
 	o := ImportObject(imp, d.cfg.Now())
 	o.SetUndoable(d.cfg.Imports.UndoableUntil(&imp))
+	o.SetWaiting(d.cfg.Imports.WaitingFor(ctx, &imp))
+	for i := range o.Findings {
+		if f := &o.Findings[i]; f.ChangesURL != "" {
+			f.ChangesURL = d.base + f.ChangesURL
+		}
+	}
 	return o
 }
 

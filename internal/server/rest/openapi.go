@@ -15,22 +15,26 @@ import (
 const (
 	tagImports  = "Imports"
 	tagProducts = "Products"
+	tagAudit    = "Audit log"
 )
 
 const securityScheme = "apiKey"
 
 // newAPI returns an API without operations, whose errors are in the door's own
-// words and whose description is served by describe.
-func newAPI(mux humago.Mux, version string) huma.API {
+// words and whose description is served by describe. base is what stands before
+// Prefix where clients ask.
+func newAPI(mux humago.Mux, version, base string) huma.API {
 	cfg := huma.DefaultConfig("Tallyman", version)
 	cfg.Info.Description = "Imports allow you to load large volumes of products into your catalog from CSV, Excel, or JSON files. " +
 		"Every row is accounted for, exactly once."
 	cfg.Tags = []*huma.Tag{{Name: tagImports, Description: "Load files into the catalog and see what became of every row."},
-		{Name: tagProducts, Description: "Read the catalog, and edit it product by product. An edit is an import of one row, so it can be undone like any other."}}
+		{Name: tagProducts, Description: "Read the catalog, and edit it product by product. An edit is an import of one row, so it can be undone like any other."},
+		{Name: tagAudit, Description: "See who did what in the workspace, and when."}}
 	cfg.Security = []map[string][]string{{securityScheme: {}}}
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		securityScheme: {Type: "http", Scheme: "bearer", Description: "An API key: Authorization: Bearer KEY"},
 	}
+	cfg.Servers = []*huma.Server{{URL: base + Prefix}}
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "", "", ""
 	cfg.CreateHooks = nil // no $schema in bodies
 	cfg.Transformers = []huma.Transformer{ownWords}
@@ -67,7 +71,7 @@ func (d *door) describe(api huma.API) error {
 	if err != nil {
 		return fmt.Errorf("marshal OpenAPI document: %w", err)
 	}
-	page, err := newDocsPage(doc)
+	page, err := newDocsPage(doc, d.cfg.BaseURL)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (d *door) passes(api huma.API) {
 		Summary: "Plan again", Description: "Makes the plan of a planned import anew: after corrections, or because the catalog moved.",
 		DefaultStatus: http.StatusOK,
 	}, map[string]string{"409": "wrong_state: the import has no plan that waits to be applied"}), account.Import, func(ctx context.Context, p account.Principal, in *ImportPath) (*importAnswer, error) {
-		return d.moved(d.cfg.Imports.Replan(ctx, p.WS, in.ID))
+		return d.moved(ctx)(d.cfg.Imports.Replan(ctx, p.WS, in.ID))
 	})
 	operation(d, api, failing(huma.Operation{
 		OperationID: "retry-import", Method: http.MethodPost, Path: "/imports/{id}/retry", Tags: []string{tagImports},
@@ -45,11 +45,13 @@ func (d *door) passes(api huma.API) {
 }
 
 // moved answers with an import that was asked to move.
-func (d *door) moved(imp store.Import, err error) (*importAnswer, error) {
-	if err != nil {
-		return nil, err
+func (d *door) moved(ctx context.Context) func(store.Import, error) (*importAnswer, error) {
+	return func(imp store.Import, err error) (*importAnswer, error) {
+		if err != nil {
+			return nil, err
+		}
+		return &importAnswer{Body: d.object(ctx, imp)}, nil
 	}
-	return &importAnswer{Body: d.object(imp)}, nil
 }
 
 type applyRequest struct {
@@ -61,7 +63,7 @@ type applyRequest struct {
 }
 
 func (d *door) applyImport(ctx context.Context, p account.Principal, in *applyRequest) (*importAnswer, error) {
-	return d.moved(d.cfg.Imports.Apply(ctx, p.WS, in.ID, importer.ApplyOptions{Fingerprint: in.Body.Fingerprint, Confirm: in.Body.Confirm}))
+	return d.moved(ctx)(d.cfg.Imports.Apply(ctx, p.WS, in.ID, importer.ApplyOptions{Fingerprint: in.Body.Fingerprint, Confirm: in.Body.Confirm}))
 }
 
 // Retry says which rows run again.
@@ -82,7 +84,7 @@ func (d *door) retryImport(ctx context.Context, p account.Principal, in *retryRe
 	if ask == nil {
 		ask = &Retry{}
 	}
-	return d.moved(d.cfg.Imports.Retry(ctx, p.WS, in.ID, importer.RetryOptions{
+	return d.moved(ctx)(d.cfg.Imports.Retry(ctx, p.WS, in.ID, importer.RetryOptions{
 		Plan: ask.Plan, Held: ask.Held, Failed: unlessFalse(ask.Failed), Unprocessed: unlessFalse(ask.Unprocessed), By: p.KeyID,
 	}))
 }
@@ -106,8 +108,8 @@ type startedAnswer struct {
 	Body     Import
 }
 
-func (d *door) started(imp store.Import) *startedAnswer {
-	return &startedAnswer{Location: Prefix + "/imports/" + imp.ID, Body: d.object(imp)}
+func (d *door) started(ctx context.Context, imp store.Import) *startedAnswer {
+	return &startedAnswer{Location: d.location(imp.ID), Body: d.object(ctx, imp)}
 }
 
 func (d *door) undoImport(ctx context.Context, p account.Principal, in *undoRequest) (*startedAnswer, error) {
@@ -122,7 +124,7 @@ func (d *door) undoImport(ctx context.Context, p account.Principal, in *undoRequ
 	if err != nil {
 		return nil, err
 	}
-	return d.started(imp), nil
+	return d.started(ctx, imp), nil
 }
 
 // asRefusal is the error of an import that was refused, nil for any other.

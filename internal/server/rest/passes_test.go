@@ -102,6 +102,22 @@ func TestRetry(t *testing.T) {
 	}
 }
 
+// An import that stands still says why, and one that moves says nothing.
+func TestWaitingFor(t *testing.T) {
+	for _, why := range []string{"", "No node is at work; the import goes on when one is."} {
+		f := &told{imp: store.Import{ID: "imp_01", State: store.Running}, waiting: why}
+		h, _ := newDoor(t, f, server.Rates{})
+		var want any
+		if why != "" {
+			want = why
+		}
+		a := ask(t, h, "GET", Prefix+"/imports/imp_01", "read", nil)
+		if got, there := a.body["waiting_for"]; !there || got != want {
+			t.Errorf("waits for %v (there: %t), want %v", got, there, want)
+		}
+	}
+}
+
 func TestUndo(t *testing.T) {
 	until := time.Date(2026, 4, 14, 12, 0, 0, 0, time.UTC)
 	f := &toldPasses{told: told{imp: store.Import{ID: "imp_02", UndoOf: "imp_01", State: store.Received}, until: until}}

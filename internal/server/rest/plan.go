@@ -49,6 +49,7 @@ func (o *Import) setPlan(imp *store.Import) {
 	}
 }
 
+// findingObject's address is one of this server's; see object.
 func findingObject(id string, t *importer.Tripped) Finding {
 	f := Finding{Rail: t.Rail, Limit: t.Limit, Found: t.Found, Message: t.Message}
 	if t.Changes != nil {

@@ -69,7 +69,13 @@ type Config struct {
 	// Unlimited is the id of a key that the rates are not for: the operator's own
 	// commands on the server's machine. "" for none.
 	Unlimited string
-	Log       *slog.Logger
+	// Audit is the log of who did what.
+	Audit Audit
+	// BaseURL is how clients reach the program, without a slash at the end; "" is
+	// this machine. Addresses in answers have its path, and never a host: the
+	// client knows where it has asked.
+	BaseURL string
+	Log     *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
 	// Version is the program's, shown in the API's description.
@@ -78,7 +84,9 @@ type Config struct {
 
 // door answers the requests under Prefix.
 type door struct {
-	cfg     Config
+	cfg Config
+	// base is what stands before Prefix where clients ask: the path of BaseURL.
+	base    string
 	limiter *server.RateLimiter // nil: no limit
 	fields  []field             // of the form that makes an import
 	// open answers without a key: the API's description. keyed is the rest.
@@ -90,22 +98,31 @@ type door struct {
 func New(cfg Config) (server.Door, error) {
 	cfg.KeepRequests = cmp.Or(cfg.KeepRequests, defaultKeepRequests)
 	d := &door{cfg: cfg, limiter: server.NewRateLimiter(cfg.Rates), fields: formFields(), open: http.NewServeMux(), keyed: newRoutes()}
-	api := newAPI(d.keyed, cfg.Version)
+	var err error
+	if d.base, err = pathOf(cfg.BaseURL); err != nil {
+		return server.Door{}, err
+	}
+	api := newAPI(d.keyed, cfg.Version, d.base)
 	d.imports(api)
 	d.products(api)
 	d.edits(api)
+	d.audit(api)
 	if err := d.describe(api); err != nil {
 		return server.Door{}, fmt.Errorf("describe the REST API: %w", err)
 	}
-	return server.Door{Prefix: Prefix, Handler: d, Fail: d.fail}, nil
+	return server.Door{Prefix: Prefix, Name: doorName, Handler: d, Fail: d.fail}, nil
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, pattern := d.open.Handler(r); pattern != "" {
+		routed(r, pattern)
 		d.open.ServeHTTP(w, r)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
+	_, pattern := d.keyed.Handler(r)
+	routed(r, pattern)
+	r = r.WithContext(store.WithActor(r.Context(), d.actor(r.Context(), account.Principal{})))
 	p, err := d.authenticate(r)
 	if err == nil {
 		err = d.admit(w, p)
@@ -114,8 +131,8 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, err)
 		return
 	}
-	r = r.WithContext(context.WithValue(r.Context(), principalKey{}, p))
-	if _, pattern := d.keyed.Handler(r); pattern == "" {
+	r = r.WithContext(store.WithActor(context.WithValue(r.Context(), principalKey{}, p), d.actor(r.Context(), p)))
+	if pattern == "" {
 		d.unrouted(w, r)
 		return
 	}

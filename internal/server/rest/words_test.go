@@ -146,6 +146,7 @@ func TestImportObject(t *testing.T) {
 		"state": "done", "source": "products", "source_name": "catalog.csv", "mode": "upsert", "unchanged_rows": 0.0, "deleted_rows": 0.0,
 		"skipped_rows": 0.0, "held_rows": 0.0, "warning_rows": 2.0, "error_count": 6.0, "progress": 100.0, "started_at": "2024-03-15T09:00:01Z",
 		"updated_at": "2024-03-15T09:02:34Z", "file_size": 99.0, "sha256": "ab", "round": 0.0, "policy": "skip",
+		"waiting_for": nil,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
