@@ -41,6 +41,9 @@ func (b *bar) show(v view) {
 	if v.moved() == 0 {
 		text = "  " + stateWords(v.State)
 	}
+	if v.WaitingFor != "" {
+		text = "  " + v.waits()
+	}
 	b.text.Store(&text)
 	b.bar.SetTotal(v.goal(), false)
 	b.bar.SetCurrent(v.moved())

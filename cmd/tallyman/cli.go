@@ -22,6 +22,12 @@ type commands struct {
 	Export     exportCommand     `cmd:"" help:"Write the items of the catalog to a file that imports back."`
 	Workspaces workspacesCommand `cmd:"" help:"List and create workspaces."`
 	Keys       keysCommand       `cmd:"" help:"Create, list and revoke API keys."`
+	Users      usersCommand      `cmd:"" help:"Create, list and change the people who may sign in."`
+	Audit      auditCommand      `cmd:"" help:"Show who did what."`
+	Nodes      nodesCommand      `cmd:"" help:"List the nodes that share the work, and those that hold."`
+	Move       moveCommand       `cmd:"" help:"Move a data folder to PostgreSQL and to a bucket, with everything in it."`
+	Dump       dumpCommand       `cmd:"" help:"Write everything in the database as lines of JSON, to compare it with another."`
+	Migrate    migrateCommand    `cmd:"" help:"Bring the tables of the database up to date."`
 	Doctor     doctorCommand     `cmd:"" help:"Check the data folder and say what is wrong with it."`
 	Version    versionCommand    `cmd:"" help:"Say which version this is."`
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,6 +86,7 @@ func (up *upload) options() (importer.Options, error) {
 func (d *localDesk) view(imp store.Import) (view, error) {
 	shown := rest.ImportObject(imp, d.node.now())
 	shown.SetUndoable(d.node.imports.UndoableUntil(&imp))
+	shown.SetWaiting(d.node.imports.WaitingFor(context.Background(), &imp))
 	object, err := json.Marshal(shown)
 	if err != nil {
 		return view{}, fmt.Errorf("write import: %w", err)
@@ -109,9 +111,15 @@ func (d *localDesk) show(ctx context.Context, id string) (view, error) {
 }
 
 func (d *localDesk) wait(ctx context.Context, v view) (view, error) {
-	ctx, cancel := context.WithTimeout(ctx, moment)
+	last := v
+	bounded, cancel := context.WithTimeout(ctx, moment)
 	defer cancel()
-	v, err := d.shown(d.node.imports.Wait(ctx, d.ws, v.ID, v.version))
+	v, err := d.shown(d.node.imports.Wait(bounded, d.ws, v.ID, v.version))
+	if errors.Is(err, store.ErrUnavailable) {
+		// The import goes on when the database is back, and so does this.
+		last.WaitingFor = cmp.Or(d.node.heldBack(), "The database is not available.")
+		return last, pause(ctx, moment)
+	}
 	if err == nil && !d.began.IsZero() {
 		v.StartedAt = &d.began
 	}
@@ -196,11 +204,19 @@ func (d *localDesk) problems(ctx context.Context, id string, f problemFilter, li
 	return out, err
 }
 
-// leave pauses the import and waits until it is: its engine ends with this
-// process, and a pause is how an import stands still without looking broken.
+// leave lets the import go on where other nodes share its database, and else
+// pauses it and waits until it is: its engine ends with this process, and a pause
+// is how an import stands still without looking broken.
 func (d *localDesk) leave(ctx context.Context, v view) (string, error) {
 	id := v.ID
-	v, err := d.shown(d.node.imports.Pause(ctx, d.ws, id))
+	others, err := d.node.others(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(others) > 0 {
+		return fmt.Sprintf("Import %s goes on at %s.", id, nodeWords(others)), nil
+	}
+	v, err = d.shown(d.node.imports.Pause(ctx, d.ws, id))
 	if f := catalog.AsFault(err); f != nil && f.Kind == catalog.KindConflict {
 		// It came to rest by itself, or is being rolled back, which nothing stops.
 		v, err = d.show(ctx, id)
@@ -219,6 +235,14 @@ func (d *localDesk) leave(ctx context.Context, v view) (string, error) {
 		return fmt.Sprintf("Import %s stands still: %s.", v.ID, stateWords(v.State)), nil
 	}
 	return fmt.Sprintf("%s Go on with: %s", v.pausedWords(), d.node.settings.commandLine("imports resume "+v.ID)), nil
+}
+
+// nodeWords names nodes for people.
+func nodeWords(nodes []store.Node) string {
+	if len(nodes) == 1 {
+		return "the node " + nodes[0].Name
+	}
+	return fmt.Sprintf("%d other nodes", len(nodes))
 }
 
 func (d *localDesk) see() sights { return d.node.settings.sights() }

@@ -261,6 +261,8 @@ func answered(resp *http.Response, text []byte) error {
 		kind = catalog.KindConflict
 	case http.StatusTooManyRequests:
 		kind = catalog.KindRateLimited
+	case http.StatusServiceUnavailable:
+		kind = catalog.KindUnavailable
 	}
 	return &remoteFault{
 		Fault:    &catalog.Fault{Kind: kind, Code: e.Code, Message: e.Message, Fields: e.Details},
@@ -281,7 +283,13 @@ func (d *remoteDesk) show(ctx context.Context, id string) (view, error) {
 }
 
 func (d *remoteDesk) wait(ctx context.Context, v view) (view, error) {
+	last := v
 	v, err := d.get(ctx, "/imports/"+url.PathEscape(v.ID)+"?wait=1s")
+	if away := (*remoteFault)(nil); errors.As(err, &away) && away.Kind == catalog.KindUnavailable {
+		// The import goes on when the server can again, and so does this.
+		last.WaitingFor = away.Message
+		return last, d.rest(ctx, max(away.retryAfter, time.Second))
+	}
 	if gone := (*url.Error)(nil); errors.As(err, &gone) {
 		return v, fmt.Errorf("the server is gone; the import goes on when it is back: %w", err)
 	}

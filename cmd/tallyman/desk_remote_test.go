@@ -36,6 +36,35 @@ func TestServerGone(t *testing.T) {
 	}
 }
 
+// TestFollowingWaitsOutAnOutage checks that an import is followed on past a server
+// that cannot answer for a while, and that this is shown.
+func TestFollowingWaitsOutAnOutage(t *testing.T) {
+	asked := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked == 3 {
+			fmt.Fprint(w, `{"id": "imp_1", "state": "done", "waiting_for": null}`)
+			return
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprint(w, `{"error": "unavailable", "message": "The database is away.", "retry_after": 5}`)
+	}))
+	defer srv.Close()
+	d := newRemoteDesk(srv.URL, "key", sightsAt(srv.URL), time.Now)
+	var rests []time.Duration
+	d.rest = func(_ context.Context, rest time.Duration) error {
+		rests = append(rests, rest)
+		return nil
+	}
+	v, err := d.wait(t.Context(), view{ID: "imp_1", State: "running"})
+	if err != nil || v.WaitingFor != "The database is away." || v.State != "running" {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	v, err = (&program{now: time.Now}).follow(t.Context(), d, v, nothing{})
+	if err != nil || v.State != "done" || v.WaitingFor != "" || len(rests) != 2 || rests[0] != 5*time.Second {
+		t.Errorf("%+v after %v, %v", v, rests, err)
+	}
+}
+
 // TestQuestionsWaitOutARateLimit checks that an import is followed on past a
 // rate limit, and that an upload, which cannot be sent twice, is not repeated.
 func TestQuestionsWaitOutARateLimit(t *testing.T) {

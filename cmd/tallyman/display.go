@@ -52,14 +52,21 @@ func (l *lines) show(v view) {
 	// The first look comes too soon to tell anything.
 	first := l.last.IsZero()
 	l.last = now
-	if first && v.moved() == 0 {
+	if first && v.moved() == 0 && v.WaitingFor == "" {
 		return
 	}
 	l.said = text
+	if v.WaitingFor != "" {
+		fmt.Fprintln(l.w, text)
+		return
+	}
 	fmt.Fprintf(l.w, "%s%s\n", text, l.rate.pace(v))
 }
 
 func (l *lines) text(v view) string {
+	if v.WaitingFor != "" {
+		return v.waits()
+	}
 	if v.moved() == 0 {
 		if v.goal() == 0 {
 			return stateWords(v.State)

@@ -36,6 +36,23 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// TestLinesOfAnImportThatStandsStill checks that a pipe is told once why nothing
+// moves, though there is nothing yet to tell of rows.
+func TestLinesOfAnImportThatStandsStill(t *testing.T) {
+	var out bytes.Buffer
+	now := time.Unix(0, 0)
+	l := &lines{w: &out, now: func() time.Time { return now }}
+	still := view{State: "slicing", WaitingFor: "No node is at work; the import goes on when one is."}
+	for _, v := range []view{still, still, {State: "running", TotalRows: 4000, ProcessedRows: 1100}} {
+		l.show(v)
+		now = now.Add(2 * time.Second)
+	}
+	want := "slicing, but it stands still. No node is at work; the import goes on when one is.\n1,100 of 4,000 rows, 275 rows/s, 11s left\n"
+	if out.String() != want {
+		t.Errorf("got:\n%swant:\n%s", out.String(), want)
+	}
+}
+
 func TestCounted(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 rows", 1: "1 row", 1234: "1,234 rows"} {
 		if got := counted(n, "row"); got != want {

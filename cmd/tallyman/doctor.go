@@ -20,7 +20,7 @@ type doctorCommand struct {
 
 // Help is the part of the help text that flags cannot say.
 func (doctorCommand) Help() string {
-	return `Looks and changes nothing: settings, the database, what is in it, imports that have not ended, files that should be there, and the room on the disk. Exit code 1 if anything is wrong.`
+	return `Looks at the settings, the database, what is in it, the nodes at work, imports that have not ended, files that should be there, the file store, and the room on the disk. It changes nothing: a file that it writes to try the file store is removed again. Exit code 1 if anything is wrong.`
 }
 
 // finding is one thing that the doctor looked at.
@@ -75,7 +75,7 @@ func (d *doctor) describe(set *settings) {
 
 // examine looks at everything behind an open node.
 func (d *doctor) examine(n *node) {
-	owner, owned := d.owner(n.settings.folder)
+	owned := d.atWork(n)
 	d.database(n)
 	workspaces, err := n.store.Workspaces(d.ctx)
 	if err != nil {
@@ -89,38 +89,113 @@ func (d *doctor) examine(n *node) {
 		d.ledger(n, ws)
 		d.uploads(n, ws)
 	}
-	d.stalled(n, owner, owned)
-	d.disk(n.settings.folder)
+	d.stalled(n, owned)
+	d.fileStore(n)
+	d.disk(n)
+}
+
+// atWork finds out who works on imports: whoever has the folder, or where the
+// database is shared, its nodes.
+func (d *doctor) atWork(n *node) bool {
+	if n.settings.config.Shared() {
+		return d.nodes(n)
+	}
+	return d.owner(n.settings.folder)
+}
+
+// nodes lists the nodes that share the database. One that says nothing any more is
+// no fault as long as others do its work.
+func (d *doctor) nodes(n *node) bool {
+	now := n.now()
+	nodes, err := n.store.Nodes(d.ctx, now.Add(-nodeMemory))
+	if err != nil {
+		d.ill("at work", "%v", err)
+		return false
+	}
+	working := 0
+	for i := range nodes {
+		o := nodeObjectOf(&nodes[i], now)
+		detail := fmt.Sprintf("%s is %s: version %s, %s, last heard of %s ago", o.Name, o.State, o.Version,
+			counted(int64(o.Workers), "worker"), max(now.Sub(nodes[i].Beat), 0).Round(time.Second))
+		if o.State == "holding" {
+			d.ill("node", "%s. %s", detail, o.Held)
+			continue
+		}
+		if o.State == "working" {
+			working++
+		}
+		d.well("node", "%s", detail)
+	}
+	if working == 0 {
+		d.well("at work", "no node: imports that have not ended stand still")
+		return false
+	}
+	d.well("at work", "%s", counted(int64(working), "node"))
+	d.well("settings", "those above are of this command; nodes go by their own flags and environment")
+	return true
 }
 
 // owner finds out who works on the folder: whether the lock is held is told by
 // trying to take it.
-func (d *doctor) owner(f folder) (owner, bool) {
+func (d *doctor) owner(f folder) bool {
 	lock, err := f.peek()
 	if err == nil {
 		lock.unlock()
 		d.well("at work", "nobody: imports that have not ended stand still")
-		return owner{}, false
+		return false
 	}
 	if !errors.Is(err, errLocked) {
 		d.ill("at work", "%v", err)
-		return owner{}, false
+		return false
 	}
 	o, _ := f.owner()
 	d.well("at work", "tallyman %s, process %d", o.Command, o.PID)
 	if o.Command == "serve" {
 		d.well("settings", "those above are of this command; the server goes by its own flags and environment")
 	}
-	return o, true
+	return true
 }
+
+// farOff is how far a node's clock may be from the database's before the doctor
+// says so. Nodes reckon with the difference; people who read logs do not.
+const farOff = 5 * time.Second
 
 func (d *doctor) database(n *node) {
 	if err := n.store.Health(d.ctx); err != nil {
 		d.ill("database", "%v", err)
 		return
 	}
-	path := n.settings.folder.database()
-	d.well("database", "answers; %s", byteSize(fileSize(path)+fileSize(path+"-wal")))
+	about, err := n.aboutDatabase(d.ctx)
+	if err == nil {
+		err = n.store.Writable(d.ctx)
+	}
+	if err != nil {
+		d.ill("database", "%v", err)
+		return
+	}
+	d.well("database", "answers; %s", about)
+	if !n.settings.config.Shared() {
+		return
+	}
+	offset := time.Duration(n.clock.offset.Load()).Round(time.Millisecond)
+	if offset.Abs() > farOff {
+		d.ill("clock", "this machine's is %s off the database's; set it right", offset.Abs())
+		return
+	}
+	d.well("clock", "within %s of the database's", farOff)
+}
+
+// fileStore writes a file, reads it back and removes it.
+func (d *doctor) fileStore(n *node) {
+	if err := n.checkFiles(d.ctx); err != nil {
+		d.ill("file store", "%v", err)
+		return
+	}
+	if err := n.tryFiles(d.ctx); err != nil {
+		d.ill("file store", "%v", err)
+		return
+	}
+	d.well("file store", "takes a file, gives it back and forgets it")
 }
 
 func (d *doctor) items(n *node, ws store.Workspace) {
@@ -213,33 +288,31 @@ func (d *doctor) uploads(n *node, ws store.Workspace) {
 // work on it before the doctor calls it ill: several times what the sweep takes.
 const stallTime = time.Minute
 
-func (d *doctor) stalled(n *node, o owner, owned bool) {
+func (d *doctor) stalled(n *node, owned bool) {
 	if !owned {
 		return
 	}
-	stalled, err := n.store.Stalled(d.ctx, d.now().Add(-stallTime))
+	stalled, err := n.store.Stalled(d.ctx, n.now().Add(-stallTime))
 	if err != nil {
 		d.ill("batches", "%v", err)
 		return
 	}
 	if len(stalled) > 0 {
-		d.ill("batches", "%d of them: not moved for %s though process %d should be at work; see its log", len(stalled), stallTime, o.PID)
+		d.ill("batches", "%d of them: not moved for %s though somebody should be at work; see the log there", len(stalled), stallTime)
 		return
 	}
 	d.well("batches", "none stands still")
 }
 
-// leastRoom is the free room on the disk below which the doctor warns: less
-// than the database may need for one busy write-ahead log.
-const leastRoom = 512 << 20
-
-func (d *doctor) disk(f folder) {
-	free, err := freeSpace(string(f))
+// disk looks at the room that imports need for the database or for scratch.
+func (d *doctor) disk(n *node) {
+	free, err := n.free(string(n.settings.folder))
+	least := int64(n.settings.config.MinFree)
 	switch {
 	case err != nil:
 		d.ill("disk", "%v", err)
-	case free < leastRoom:
-		d.ill("disk", "%s free; imports will soon fail", byteSize(free))
+	case free < least:
+		d.ill("disk", "%s free; imports wait until it is %s", byteSize(free), byteSize(least))
 	default:
 		d.well("disk", "%s free", byteSize(free))
 	}

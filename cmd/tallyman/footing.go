@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"tallyman/internal/files"
@@ -23,12 +26,16 @@ type footing struct {
 	files files.Store
 	// checkFiles says why files cannot be stored or read just now, or nil.
 	checkFiles func(context.Context) error
+	// aboutDatabase says what is to be known of the database, for people.
+	aboutDatabase func(context.Context) (string, error)
 	// makeEngine returns the job engine on the database, its tables made and
 	// transactions of the store bound to it.
 	makeEngine func(context.Context, jobs.Config) (engine, error)
 	// chunkRows is the size of a transaction, and spareJobs how many batches more
 	// than there are workers are worked on at once.
 	chunkRows, spareJobs int
+	// unfinished says that a database which a move left half-filled is opened too.
+	unfinished bool
 }
 
 // engine is the job engine, whichever database it is on.
@@ -61,6 +68,10 @@ func (n *node) openSQLite(ctx context.Context) error {
 	}
 	n.onClose("close database", db.Close)
 	n.store, n.chunkRows, n.spareJobs = db, sqliteChunkRows, sqliteSpareJobs
+	n.aboutDatabase = func(context.Context) (string, error) {
+		path := n.settings.folder.database()
+		return byteSize(fileSize(path) + fileSize(path+"-wal")), nil
+	}
 	n.makeEngine = func(ctx context.Context, cfg jobs.Config) (engine, error) {
 		cfg.SoleOwner = true
 		e, err := sqlitejobs.New(db.Writer(), cfg)
@@ -77,12 +88,13 @@ func (n *node) openSQLite(ctx context.Context) error {
 }
 
 func (n *node) openPostgres(ctx context.Context) error {
-	db, err := postgres.Open(ctx, n.settings.config.Database, postgres.Options{Log: n.settings.log})
+	db, err := postgres.Open(ctx, n.settings.config.Database, postgres.Options{Log: n.settings.log, Unfinished: n.unfinished})
 	if err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
 	n.onClose("close database", db.Close)
 	n.store = db
+	n.aboutDatabase = func(ctx context.Context) (string, error) { return aboutPostgres(ctx, db) }
 	n.makeEngine = func(ctx context.Context, cfg jobs.Config) (engine, error) {
 		e, err := postgresjobs.New(db.Pool(), cfg)
 		if err == nil {
@@ -93,6 +105,63 @@ func (n *node) openPostgres(ctx context.Context) error {
 		}
 		db.BindEnqueue(e.InsertTx)
 		return e, nil
+	}
+	return nil
+}
+
+// aboutPostgres says which server it is and whether its tables are up to date.
+func aboutPostgres(ctx context.Context, db *postgres.DB) (string, error) {
+	var server string
+	if err := db.Pool().QueryRow(ctx, `SHOW server_version`).Scan(&server); err != nil {
+		return "", fmt.Errorf("ask for the server's version: %w", err)
+	}
+	have, newest, err := postgres.Versions(ctx, db.Pool())
+	if err != nil {
+		return "", err
+	}
+	tables := fmt.Sprintf("tables are up to date (%d)", have)
+	if have > newest {
+		tables = fmt.Sprintf("tables are of a newer program (%d; this one knows %d)", have, newest)
+	}
+	if have < newest {
+		tables = fmt.Sprintf("tables are of an older program (%d; this one knows %d); run tallyman migrate", have, newest)
+	}
+	return fmt.Sprintf("PostgreSQL %s; %s", server, tables), nil
+}
+
+// probeText is what the file store is tried with.
+const probeText = "tallyman tries this file store\n"
+
+// tryFiles writes a file, reads it back and removes it.
+func (n *node) tryFiles(ctx context.Context) (err error) {
+	key := "probe/" + rand.Text()
+	w, err := n.files.Create(ctx, key)
+	if err != nil {
+		return fmt.Errorf("write a file: %w", err)
+	}
+	defer w.Abort()
+	if _, err = io.WriteString(w, probeText); err == nil {
+		_, err = w.Commit(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("write a file: %w", err)
+	}
+	defer func() {
+		if derr := n.files.Delete(context.WithoutCancel(ctx), key); derr != nil {
+			err = errors.Join(err, fmt.Errorf("remove a file: %w", derr))
+		}
+	}()
+	r, err := n.files.Open(ctx, key)
+	if err != nil {
+		return fmt.Errorf("read a file back: %w", err)
+	}
+	defer r.Close()
+	back := make([]byte, len(probeText))
+	if _, err := r.ReadAt(back, 0); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read a file back: %w", err)
+	}
+	if string(back) != probeText {
+		return errors.New("read a file back: it is another one")
 	}
 	return nil
 }

@@ -67,7 +67,9 @@ func (m tests) Run() int {
 func sharedGround(t *testing.T) shared {
 	t.Helper()
 	servers.once.Do(func() {
-		if servers.pg, servers.err = pgtest.Start(pgtest.Options{}); servers.err == nil {
+		// What it has answered must outlive its process, which tests kill.
+		opt := pgtest.Options{Settings: []string{"synchronous_commit = on"}}
+		if servers.pg, servers.err = pgtest.Start(opt); servers.err == nil {
 			servers.s3, servers.err = s3test.Start()
 		}
 	})

@@ -30,7 +30,7 @@ type importCommand struct {
 func (importCommand) Help() string {
 	return `The command runs until the import has ended and shows how it moves on: a bar on a terminal, plain lines in a pipe. It ends with a tally of every row.
 
-Where a server works on the data folder, the file is handed over to it. Ctrl-C pauses an import of this process; "tallyman imports resume ID" goes on with it, and after a crash too: no row is lost, none is done twice.
+Where a server works on the data folder, the file is handed over to it. Ctrl-C pauses an import of this process, unless other nodes share its --database and go on with it; "tallyman imports resume ID" goes on with it, and after a crash too: no row is lost, none is done twice.
 
 With --max-… the import is planned first. Where the plan goes beyond a limit, nothing is written: the rows are shown, and "tallyman apply ID --fingerprint … --confirm" goes on. On a terminal you are asked, and also before a file is imported whose very content was imported before.
 

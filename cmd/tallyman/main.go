@@ -43,6 +43,8 @@ type program struct {
 	// asks says that a person can be asked: one reads stderr and types on stdin.
 	asks bool
 	now  func() time.Time
+	// free is the room on the disk of a folder; nil asks the system.
+	free func(folder string) (int64, error)
 	// probe is told the steps of running imports; nil outside of tests.
 	probe func(step string)
 }
@@ -63,7 +65,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	if err != nil {
 		return p.usage(err)
 	}
-	command.BindTo(ctx, (*context.Context)(nil))
+	command.BindTo(byCommand(ctx), (*context.Context)(nil))
 	command.Bind(p)
 	return p.report(command.Run())
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -20,9 +22,21 @@ func TestMain(m *testing.M) {
 	testscript.Main(tests{m}, map[string]func(){"tallyman": runProgram})
 }
 
-// killVariable is the environment variable that makes the program kill itself:
-// "STEP:N" at the N-th passage of that step of an import.
-const killVariable = "TALLYMAN_TEST_KILL"
+// The environment variables that make the program do something to itself at a
+// step of an import.
+const (
+	// killVariable kills it: "STEP:N" at the N-th passage of that step.
+	killVariable = "TALLYMAN_TEST_KILL"
+	// stopVariable stands it still in the same way, until somebody wakes it with
+	// SIGCONT. It writes sleepy before.
+	stopVariable = "TALLYMAN_TEST_STOP"
+	// paceVariable is how long each passage of a step takes at least, "STEP:TIME":
+	// room for faults on a fast machine.
+	paceVariable = "TALLYMAN_TEST_PACE"
+)
+
+// sleepy is what the program writes before it stands still.
+const sleepy = "standing still at "
 
 // runProgram is main, with a probe, on the ground of the test.
 func runProgram() {
@@ -32,13 +46,27 @@ func runProgram() {
 	}
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
-	p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now, probe: killer(os.Getenv(killVariable))}
+	p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now,
+		probe: probes(whenAt(os.Getenv(killVariable), kill), whenAt(os.Getenv(stopVariable), standStill), slowly(os.Getenv(paceVariable)))}
 	os.Exit(p.run(ctx, os.Args[1:]))
 }
 
-// killer returns a probe that ends the process as nothing else can, without a
-// chance to tidy up; nil for an empty point.
-func killer(point string) func(step string) {
+// probes calls those that are there; nil for none.
+func probes(all ...func(step string)) func(step string) {
+	all = slices.DeleteFunc(all, func(p func(string)) bool { return p == nil })
+	if len(all) == 0 {
+		return nil
+	}
+	return func(step string) {
+		for _, p := range all {
+			p(step)
+		}
+	}
+}
+
+// whenAt returns a probe that does something at one passage of one step; nil for an
+// empty point.
+func whenAt(point string, do func(step string)) func(step string) {
 	step, count, ok := strings.Cut(point, ":")
 	if !ok {
 		return nil
@@ -50,8 +78,42 @@ func killer(point string) func(step string) {
 	var passed atomic.Int64
 	return func(s string) {
 		if s == step && passed.Add(1) == n {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
+			do(s)
+		}
+	}
+}
+
+// kill ends the process as nothing else can, without a chance to tidy up.
+func kill(string) {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
+}
+
+// standStill stops the process and returns when it goes on. The signal to stop
+// may take hold a little after it was sent.
+func standStill(step string) {
+	woken := make(chan os.Signal, 1)
+	signal.Notify(woken, syscall.SIGCONT)
+	fmt.Fprintln(os.Stderr, sleepy+step)
+	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	<-woken
+	signal.Stop(woken)
+}
+
+// slowly returns a probe that sleeps at each passage of a step; nil for an empty
+// point.
+func slowly(point string) func(step string) {
+	step, text, ok := strings.Cut(point, ":")
+	if !ok {
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		panic(err)
+	}
+	return func(s string) {
+		if s == step {
+			time.Sleep(d)
 		}
 	}
 }

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"tallyman/internal/account"
+	"tallyman/internal/health"
 	"tallyman/internal/importer"
 	"tallyman/internal/jobs"
 	"tallyman/internal/store"
@@ -20,12 +22,26 @@ import (
 // administration commands open one beside it.
 type node struct {
 	settings *settings
-	now      func() time.Time
+	// name is this node's among those that share its database.
+	name string
+	// now is the clock that those nodes share, clock what is known of it.
+	now   func() time.Time
+	clock sharedClock
+	// free is the room on the disk of a folder.
+	free func(folder string) (int64, error)
 
 	footing
+	instruments
 	engine   engine
 	accounts *account.Accounts
 	imports  *importer.Service
+	// guard watches what the node works on; nil where nothing runs. stopping says
+	// that the node was told to end, began when it was set going.
+	guard    *health.Guard
+	stopping atomic.Bool
+	began    time.Time
+	// lookEvery is how often the guard looks; 0 leaves that to it.
+	lookEvery time.Duration
 
 	// closers undo what was opened and started, the last one first.
 	closers []closer
@@ -39,11 +55,21 @@ type closer struct {
 // openNode opens the parts of a node on a folder. Nothing runs in it yet, so
 // any number of processes may have one open.
 func openNode(ctx context.Context, p *program, set *settings) (*node, error) {
-	n := &node{settings: set, now: p.now}
+	n := newNode(p, set, "")
 	if err := n.open(ctx, p.probe); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
 	return n, nil
+}
+
+func newNode(p *program, set *settings, command string) *node {
+	n := &node{settings: set, name: nodeName(set, command), free: p.free}
+	n.clock.local = p.now
+	n.now = n.clock.now
+	if n.free == nil {
+		n.free = freeSpace
+	}
+	return n
 }
 
 // openOwner takes the folder and opens a node that may run the job engine;
@@ -53,7 +79,7 @@ func openOwner(ctx context.Context, p *program, set *settings, command string) (
 	if err != nil {
 		return nil, err
 	}
-	n := &node{settings: set, now: p.now}
+	n := newNode(p, set, command)
 	n.onClose("unlock data folder", lock.unlock)
 	if err := n.own(ctx, p.probe); err != nil {
 		return nil, errors.Join(err, n.close())
@@ -73,7 +99,8 @@ func (n *node) own(ctx context.Context, probe func(string)) error {
 func (n *node) open(ctx context.Context, probe func(string)) error {
 	return n.settings.folder.alone(func() error {
 		steps := []func(context.Context) error{
-			n.openDatabase, n.openFiles,
+			n.movedOn, n.openDatabase, n.keepTime, n.openFiles,
+			n.openTelemetry,
 			func(context.Context) error { return n.makeImporter(probe) },
 			n.openEngine, n.openAccounts,
 		}
@@ -89,16 +116,19 @@ func (n *node) open(ctx context.Context, probe func(string)) error {
 func (n *node) makeImporter(probe func(string)) error {
 	cfg := importer.Config{
 		Store: n.store, Files: n.files, Log: n.settings.log, Now: n.now,
-		Node: nodeName(), Workers: n.batchJobs(),
+		Node: n.name, Workers: n.batchJobs(), WorkersPerImport: n.settings.config.WorkersPerImport, Held: n.heldBack,
 		ScratchDir:     n.settings.folder.scratch(),
 		ChunkRows:      n.chunkRows,
 		MaxUploadBytes: int64(n.settings.config.MaxUpload),
 		KeepImages:     time.Duration(n.settings.config.KeepImages),
 		KeepOutcomes:   time.Duration(n.settings.config.KeepOutcomes),
 		KeepRequests:   time.Duration(n.settings.config.KeepRequests),
+		KeepAudit:      time.Duration(n.settings.config.KeepAudit),
+		KeepFiles:      time.Duration(n.settings.config.KeepFiles),
 		// The engine is made after the importer, whose jobs it runs.
 		JobsLive: func(ctx context.Context, ids []int64) (map[int64]bool, error) { return n.engine.Live(ctx, ids) },
 	}
+	cfg.Observer = n.observer()
 	if probe != nil {
 		cfg.Probe = func(s importer.Step) { probe(string(s)) }
 	}
@@ -109,15 +139,6 @@ func (n *node) makeImporter(probe func(string)) error {
 
 // batchJobs is how many batches are worked on at once.
 func (n *node) batchJobs() int { return n.settings.config.WorkerCount() + n.spareJobs }
-
-// nodeName names this process in batches and logs.
-func nodeName() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "localhost"
-	}
-	return fmt.Sprintf("%s/%d", host, os.Getpid())
-}
 
 // The end of slicing a very large file is one long step of a single job, which
 // the engine must not cut short or give to somebody else. Nothing waits for the
@@ -134,8 +155,8 @@ const (
 func (n *node) openEngine(ctx context.Context) error {
 	engine, err := n.makeEngine(ctx, jobs.Config{
 		Handler: n.imports, Log: n.settings.log, Workers: n.batchJobs(),
-		Now: n.now, Node: nodeName(),
-		JobTimeout: jobTimeout, RescueAfter: jobRescueAfter,
+		Now: n.now, Node: n.name,
+		JobTimeout: jobTimeout, RescueAfter: jobRescueAfter, BeginWithin: n.settings.config.RescueAfter,
 	})
 	if err != nil {
 		return fmt.Errorf("open job engine: %w", err)
@@ -145,26 +166,32 @@ func (n *node) openEngine(ctx context.Context) error {
 }
 
 func (n *node) openAccounts(ctx context.Context) error {
-	n.accounts = account.New(account.Config{Store: n.store, Now: n.now})
+	n.accounts = account.New(account.Config{Store: n.store, Now: n.now, Log: n.settings.log})
 	if _, err := n.accounts.EnsureDefault(ctx); err != nil {
 		return fmt.Errorf("make default workspace: %w", err)
 	}
 	return nil
 }
 
-// start runs the job engine, the sweep and retention. Only the folder's owner may.
+// start runs the job engine, the sweep, retention and the guard over them. Only
+// the folder's owner may. A node that holds is started too: it goes on by itself.
 func (n *node) start(ctx context.Context) error {
 	n.boundMemory()
-	if err := n.engine.Start(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("start job engine: %w", err)
+	n.watch()
+	held := n.guard.Begin(ctx)
+	n.startBeats(ctx)
+	if !held {
+		if err := n.engine.Start(context.WithoutCancel(ctx)); err != nil {
+			return fmt.Errorf("start job engine: %w", err)
+		}
 	}
 	n.onClose("stop job engine", func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), n.settings.config.ShutdownTimeout)
-		defer cancel()
-		return n.engine.Stop(ctx)
+		n.stopping.Store(true)
+		return n.stopEngine(context.Background())
 	})
 	n.startSweep()
 	n.startRetention()
+	n.alongside("guard", n.guard.Run)
 	return nil
 }
 
@@ -203,19 +230,19 @@ func (n *node) startSweep() {
 const (
 	retainFirst = 5 * time.Second
 	retainEvery = time.Hour
+	tidyFirst   = 5 * time.Minute
+	tidyEvery   = 24 * time.Hour
 )
 
 // startRetention lets go of what the ledger need not keep any longer.
 func (n *node) startRetention() {
 	n.background("retention", retainFirst, retainEvery, n.imports.Retain)
+	n.background("tidy uploads", tidyFirst, tidyEvery, n.imports.Tidy)
 }
 
 // background does something again and again until the node is closed.
 func (n *node) background(what string, first, every time.Duration, do func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	n.alongside(what, func(ctx context.Context) {
 		for next := first; ; next = every {
 			if pause(ctx, next) != nil {
 				return
@@ -224,6 +251,16 @@ func (n *node) background(what string, first, every time.Duration, do func(conte
 				n.settings.log.Warn(what, slog.Any("error", err))
 			}
 		}
+	})
+}
+
+// alongside runs do until the node is closed, which waits for it.
+func (n *node) alongside(what string, do func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do(ctx)
 	}()
 	n.onClose("stop "+what, func() error {
 		cancel()

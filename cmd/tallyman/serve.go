@@ -15,6 +15,7 @@ import (
 	"tallyman/internal/server"
 	"tallyman/internal/server/rest"
 	"tallyman/internal/store"
+	"tallyman/internal/telemetry"
 )
 
 // serveCommand runs the server on a data folder until it is told to stop.
@@ -41,6 +42,7 @@ func (c *serveCommand) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	if err = n.start(ctx); err == nil {
+		n.stopSoon(ctx)
 		err = n.serve(ctx, p.stdout)
 	}
 	return errors.Join(err, n.close())
@@ -58,9 +60,9 @@ func (s *settings) inUse() string {
 func newLog(w io.Writer, cfg config.Logging) *slog.Logger {
 	opt := &slog.HandlerOptions{Level: cfg.LogLevel}
 	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, opt))
+		return slog.New(telemetry.WithTraces(slog.NewJSONHandler(w, opt)))
 	}
-	return slog.New(slog.NewTextHandler(w, opt))
+	return slog.New(telemetry.WithTraces(slog.NewTextHandler(w, opt)))
 }
 
 // serve answers requests until ctx ends, and tells other commands on this
@@ -68,6 +70,9 @@ func newLog(w io.Writer, cfg config.Logging) *slog.Logger {
 func (n *node) serve(ctx context.Context, stdout io.Writer) error {
 	local := newLocalToken(n.accounts)
 	handler, err := n.handler(local)
+	if err == nil {
+		err = n.serveMetrics()
+	}
 	if err != nil {
 		return err
 	}
@@ -75,6 +80,7 @@ func (n *node) serve(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", n.settings.config.Listen, err)
 	}
+	n.noteRefusals()
 	srv := server.NewServer(handler, n.settings.log)
 	srv.Grace = n.settings.config.ShutdownTimeout
 	file := serverFile{URL: localURL(ln.Addr()), PID: os.Getpid(), Token: local.token}
@@ -90,7 +96,8 @@ func (n *node) serve(ctx context.Context, stdout io.Writer) error {
 func (n *node) handler(auth rest.Authenticator) (http.Handler, error) {
 	cfg := &n.settings.config
 	door, err := rest.New(rest.Config{
-		Imports: n.imports, Items: n.store, Accounts: auth, Requests: n.store,
+		Imports: n.imports, Items: n.store, Accounts: auth, Requests: n.store, Audit: n.store,
+		BaseURL:   cfg.PublicURL(),
 		Rates:     server.Rates{PerMinute: cfg.RateLimit, PerDay: cfg.RateLimitDay},
 		Unlimited: door, MaxUploadBytes: int64(cfg.MaxUpload),
 		Log: n.settings.log, Now: n.now, Version: version(),
@@ -98,13 +105,8 @@ func (n *node) handler(auth rest.Authenticator) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return server.New(server.Config{Doors: []server.Door{door}, Ready: n.ready, Log: n.settings.log, Now: n.now}), nil
-}
-
-// ready says why the program cannot serve just now, or nil: requests need the
-// database, and the imports that they start need the job engine.
-func (n *node) ready(ctx context.Context) error {
-	return errors.Join(n.store.Health(ctx), n.engine.Health())
+	return n.traced(server.New(server.Config{Doors: []server.Door{door}, Ready: n.ready, Log: n.settings.log, Now: n.now, TrustedProxies: cfg.TrustedProxies,
+		Observe: n.answered, Metrics: n.metricsHere()})), nil
 }
 
 // localURL is where this machine reaches the address: one that listens

@@ -88,8 +88,15 @@ func (v *view) headline() string {
 		return v.planHeadline()
 	case v.Message != "":
 		return stateWords(v.State) + ": " + v.Message
+	case v.WaitingFor != "":
+		return v.waits()
 	}
 	return stateWords(v.State)
+}
+
+// waits says how an import stands that should move and cannot.
+func (v *view) waits() string {
+	return stateWords(v.State) + ", but it stands still. " + v.WaitingFor
 }
 
 // ending says how an import came out whose rows all have their outcomes.

@@ -27,6 +27,7 @@ type view struct {
 	WarningRows   int64      `json:"warning_rows"`
 	Fault         string     `json:"error"`
 	Message       string     `json:"message"`
+	WaitingFor    string     `json:"waiting_for"`
 	CreatedAt     *time.Time `json:"created_at"`
 	StartedAt     *time.Time `json:"started_at"`
 	CompletedAt   *time.Time `json:"completed_at"`

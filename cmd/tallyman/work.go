@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 
 	"tallyman/internal/config"
@@ -18,8 +19,9 @@ type workCommand struct {
 	config.Work
 	config.Retention
 	config.Logging
+	config.Telemetry
 	// Listen is where the node answers about itself, "" for nowhere.
-	Listen          string        `name:"listen" env:"TALLYMAN_WORK_LISTEN" placeholder:"HOST:PORT" help:"Address for /livez and /readyz; without it there are none."`
+	Listen          string        `name:"listen" env:"TALLYMAN_WORK_LISTEN" placeholder:"HOST:PORT" help:"Address for /livez, /readyz and /metrics; without it there are none."`
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" env:"TALLYMAN_SHUTDOWN_TIMEOUT" default:"30s" placeholder:"TIME" help:"How long what is under way may take to end at a stop (${default})."`
 }
 
@@ -45,6 +47,7 @@ func (c *workCommand) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	if err = n.start(ctx); err == nil {
+		n.stopSoon(ctx)
 		fmt.Fprintf(p.stdout, "tallyman works on %s\n", set.where())
 		err = n.work(ctx, c.Listen)
 	}
@@ -53,7 +56,7 @@ func (c *workCommand) Run(ctx context.Context, p *program) error {
 
 // config is the settings of a node without doors.
 func (c *workCommand) config() config.Config {
-	cfg := config.Config{Storage: c.Storage, Work: c.Work, Retention: c.Retention, Logging: c.Logging}
+	cfg := config.Config{Storage: c.Storage, Work: c.Work, Retention: c.Retention, Logging: c.Logging, Telemetry: c.Telemetry}
 	cfg.Listen, cfg.ShutdownTimeout = c.Listen, c.ShutdownTimeout
 	if cfg.Listen == "" {
 		cfg.Listen = nowhere
@@ -66,6 +69,9 @@ const nowhere = "127.0.0.1:0"
 
 // work answers probes until ctx ends.
 func (n *node) work(ctx context.Context, listen string) error {
+	if err := n.serveMetrics(); err != nil {
+		return err
+	}
 	if listen == "" {
 		<-ctx.Done()
 		return nil
@@ -74,7 +80,12 @@ func (n *node) work(ctx context.Context, listen string) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", listen, err)
 	}
-	srv := server.NewServer(server.New(server.Config{Ready: n.ready, Log: n.settings.log, Now: n.now}), n.settings.log)
+	srv := server.NewServer(n.about(), n.settings.log)
 	srv.Grace = n.settings.config.ShutdownTimeout
 	return srv.Serve(ctx, ln)
+}
+
+// about answers what a node without doors tells of itself.
+func (n *node) about() http.Handler {
+	return server.New(server.Config{Ready: n.ready, Log: n.settings.log, Now: n.now, Observe: n.answered, Metrics: n.metricsHere()})
 }

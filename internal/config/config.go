@@ -28,12 +28,13 @@ type Config struct {
 	Work
 	Retention
 	Logging
+	Telemetry
 }
 
 // Validate returns every setting that is not allowed, naming the setting, its
 // value and what is allowed.
 func (c Config) Validate() error {
-	return errors.Join(c.Storage.Validate(), c.HTTP.Validate(), c.Work.Validate(), c.Retention.Validate(), c.Logging.Validate())
+	return errors.Join(c.Storage.Validate(), c.HTTP.Validate(), c.Work.Validate(), c.Retention.Validate(), c.Logging.Validate(), c.Telemetry.Validate())
 }
 
 // Storage is where everything is kept.
@@ -69,6 +70,9 @@ type HTTP struct {
 	Listen string `name:"listen" env:"TALLYMAN_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to serve on (${default})."`
 	// BaseURL is how clients reach the program, "" to tell it from Listen.
 	BaseURL string `name:"base-url" env:"TALLYMAN_BASE_URL" placeholder:"URL" help:"How clients reach the server, where that is not the address it serves on."`
+	// TrustedProxies are the networks whose X-Forwarded-For is believed; none by
+	// default, not even this machine's own.
+	TrustedProxies Networks `name:"trusted-proxies" env:"TALLYMAN_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Networks of proxies that are believed when they say whose request it is (X-Forwarded-For)."`
 	// RateLimit is how many requests a key may make in a minute; 0 is no limit.
 	RateLimit int `name:"rate-limit" env:"TALLYMAN_RATE_LIMIT" default:"0" placeholder:"N" help:"Requests a key may make in a minute; 0 is no limit."`
 	// RateLimitDay is how many requests a key may make in a day; 0 is no limit.
@@ -94,12 +98,21 @@ func (h HTTP) PublicURL() string {
 
 // Work is how a node works on imports.
 type Work struct {
+	// Node names this node among those that share the database, "" to make a name
+	// of the machine and the process.
+	Node string `name:"node" env:"TALLYMAN_NODE" placeholder:"NAME" help:"Name of this node, unlike any other's; without it, one is made of the machine's."`
 	// Workers is how many batches this node works on at once; 0 is one for each
 	// core. See WorkerCount.
 	Workers int `name:"workers" env:"TALLYMAN_WORKERS" default:"0" placeholder:"N" help:"Batches to work on at once; 0 is one for each core."`
+	// WorkersPerImport bounds how many batches of one import all nodes together
+	// work on at once; 0 sets no bound of its own.
+	WorkersPerImport int `name:"workers-per-import" env:"TALLYMAN_WORKERS_PER_IMPORT" default:"0" placeholder:"N" help:"Batches of one import to work on at once, on all nodes together; 0 is no limit. Give every node the same."`
 	// RescueAfter is how long a batch may show no sign of life before it is
 	// given a new job.
 	RescueAfter time.Duration `name:"rescue-after" env:"TALLYMAN_RESCUE_AFTER" default:"6s" placeholder:"TIME" help:"How long a batch may stand still before another worker takes it (${default})."`
+	// MinFree is the room that is kept free on the disks that this node writes to;
+	// 0 keeps none.
+	MinFree Bytes `name:"min-free" env:"TALLYMAN_MIN_FREE" default:"512MiB" placeholder:"SIZE" help:"Room to keep free on the disk: with less, imports wait (${default}); 0 is none."`
 }
 
 // WorkerCount is Workers with the number of cores in place of 0.
@@ -119,6 +132,10 @@ type Retention struct {
 	KeepOutcomes Span `name:"keep-outcomes" env:"TALLYMAN_KEEP_OUTCOMES" default:"400d" placeholder:"TIME" help:"How long it is known what became of each row (${default})."`
 	// KeepRequests is how long an Idempotency-Key is good.
 	KeepRequests Span `name:"keep-requests" env:"TALLYMAN_KEEP_REQUESTS" default:"24h" placeholder:"TIME" help:"How long a request's Idempotency-Key is good (${default})."`
+	// KeepFiles is how long an import's file is kept, from its end on.
+	KeepFiles Span `name:"keep-files" env:"TALLYMAN_KEEP_FILES" default:"90d" placeholder:"TIME" help:"How long the file of an import is kept, and so its failed rows can be downloaded (${default})."`
+	// KeepAudit is how long it is known who did what.
+	KeepAudit Span `name:"keep-audit" env:"TALLYMAN_KEEP_AUDIT" default:"400d" placeholder:"TIME" help:"How long it is known who did what (${default})."`
 }
 
 // Logging is what the program says about itself.

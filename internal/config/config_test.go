@@ -49,17 +49,28 @@ func TestDefaults(t *testing.T) {
 		{"files", "TALLYMAN_FILES", "", true},
 		{"listen", "TALLYMAN_LISTEN", "127.0.0.1:8080", true},
 		{"base-url", "TALLYMAN_BASE_URL", "", true},
+		{"trusted-proxies", "TALLYMAN_TRUSTED_PROXIES", "", true},
 		{"rate-limit", "TALLYMAN_RATE_LIMIT", "0", true},
 		{"rate-limit-day", "TALLYMAN_RATE_LIMIT_DAY", "0", true},
 		{"max-upload", "TALLYMAN_MAX_UPLOAD", "0B", true},
 		{"shutdown-timeout", "TALLYMAN_SHUTDOWN_TIMEOUT", "30s", true},
+		{"node", "TALLYMAN_NODE", "", true},
 		{"workers", "TALLYMAN_WORKERS", "0", true},
+		{"workers-per-import", "TALLYMAN_WORKERS_PER_IMPORT", "0", true},
 		{"rescue-after", "TALLYMAN_RESCUE_AFTER", "6s", true},
+		{"min-free", "TALLYMAN_MIN_FREE", "512MiB", true},
 		{"keep-images", "TALLYMAN_KEEP_IMAGES", "30d", true},
 		{"keep-outcomes", "TALLYMAN_KEEP_OUTCOMES", "400d", true},
 		{"keep-requests", "TALLYMAN_KEEP_REQUESTS", "24h", true},
+		{"keep-files", "TALLYMAN_KEEP_FILES", "90d", true},
+		{"keep-audit", "TALLYMAN_KEEP_AUDIT", "400d", true},
 		{"log-level", "TALLYMAN_LOG_LEVEL", "info", true},
 		{"log-format", "TALLYMAN_LOG_FORMAT", "text", true},
+		{"metrics", "TALLYMAN_METRICS", "on", true},
+		{"metrics-listen", "TALLYMAN_METRICS_LISTEN", "", true},
+		{"otlp-endpoint", "TALLYMAN_OTLP_ENDPOINT", "", true},
+		{"trace-ratio", "TALLYMAN_TRACE_RATIO", "1", true},
+		{"trace-chunks", "TALLYMAN_TRACE_CHUNKS", "false", true},
 	}
 	if diff := cmp.Diff(want, c.Describe()); diff != "" {
 		t.Errorf("Describe (-want +got):\n%s", diff)
@@ -118,13 +129,26 @@ func TestRefused(t *testing.T) {
 		{"--workers=-1", []string{"--workers", `"-1"`, "0 (one for each core) to 256"}, ""},
 		{"--workers=257", []string{"--workers", `"257"`}, ""},
 		{"--workers=many", []string{"--workers", `"many"`}, ""},
+		{"--workers-per-import=-1", []string{"--workers-per-import", `"-1"`, "0 (no limit) to 256"}, ""},
+		{"--node=my node", []string{"--node", "TALLYMAN_NODE", `"my node"`, "at most 60 letters"}, ""},
+		{"--min-free=-1", []string{"--min-free", `"-1"`}, ""},
 		{"--rescue-after=2s", []string{"--rescue-after", `"2s"`, "at least 3s"}, ""},
 		{"--keep-images=30", []string{"--keep-images", `"30"`, "30d"}, ""},
 		{"--keep-images=0s", []string{"--keep-images", `"0s"`, "above zero"}, ""},
 		{"--keep-requests=-1h", []string{"--keep-requests", `"-1h"`}, ""},
+		{"--keep-files=29d", []string{"--keep-files", "--keep-images, 30d"}, ""},
+		{"--keep-audit=0d", []string{"--keep-audit", "above zero"}, ""},
+		{"--trusted-proxies=proxy.example.com", []string{"--trusted-proxies", `"proxy.example.com"`, "10.0.0.0/8"}, ""},
+		{"--trusted-proxies=10.0.0.1,10.0.0.0/33", []string{"--trusted-proxies", `"10.0.0.0/33"`}, ""},
 		{"--keep-outcomes=29d", []string{"--keep-outcomes", `"29d"`, "--keep-images, 30d"}, ""},
 		{"--log-level=loud", []string{"--log-level", "loud"}, ""},
 		{"--log-format=xml", []string{"--log-format", `"xml"`, "text or json"}, ""},
+		{"--metrics=yes", []string{"--metrics", `"yes"`, "on or off"}, ""},
+		{"--metrics-listen=9090", []string{"--metrics-listen", "TALLYMAN_METRICS_LISTEN", `"9090"`, "HOST:PORT"}, ""},
+		{"--otlp-endpoint=localhost:4318", []string{"--otlp-endpoint", "http://localhost:4318"}, ""},
+		{"--otlp-endpoint=https://me:hidden@collector", []string{"--otlp-endpoint", "OTEL_EXPORTER_OTLP_HEADERS"}, "hidden"},
+		{"--trace-ratio=1.5", []string{"--trace-ratio", `"1.5"`, "0 to 1"}, ""},
+		{"--trace-ratio=NaN", []string{"--trace-ratio", `"NaN"`}, ""},
 	} {
 		t.Run(c.arg, func(t *testing.T) {
 			clearEnv(t)
@@ -147,8 +171,9 @@ func TestRefused(t *testing.T) {
 func TestAllowedAtTheBounds(t *testing.T) {
 	for _, arg := range []string{
 		"--listen=:0", "--listen=[::1]:65535", "--base-url=https://tallyman.example.com/catalog/",
-		"--workers=256", "--rescue-after=3s", "--shutdown-timeout=0s", "--max-upload=0", "--log-level=ERROR",
+		"--workers=256", "--workers-per-import=256", "--node=shop-1.example.com/7_a", "--min-free=0", "--rescue-after=3s", "--shutdown-timeout=0s", "--max-upload=0", "--log-level=ERROR",
 		"--keep-images=1s", "--keep-outcomes=30d", "--keep-requests=1ms",
+		"--metrics=off", "--metrics-listen=:0", "--otlp-endpoint=https://collector/tenant", "--trace-ratio=0", "--trace-ratio=1",
 	} {
 		clearEnv(t)
 		if _, err := parse(t, arg); err != nil {

@@ -58,7 +58,7 @@ func checkFiles(files string) error {
 // Validate checks the group.
 func (h HTTP) Validate() error {
 	return errors.Join(
-		checkListen(h.Listen),
+		checkAddress("listen", h.Listen),
 		checkBaseURL(h.BaseURL),
 		checkNotNegative("rate-limit", h.RateLimit),
 		checkNotNegative("rate-limit-day", h.RateLimitDay),
@@ -67,13 +67,13 @@ func (h HTTP) Validate() error {
 	)
 }
 
-func checkListen(listen string) error {
+func checkAddress(flag, listen string) error {
 	_, port, err := net.SplitHostPort(listen)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return notAllowed("listen", listen, "it must be HOST:PORT with a port of 0 to 65535, such as 127.0.0.1:8080")
+		return notAllowed(flag, listen, "it must be HOST:PORT with a port of 0 to 65535, such as 127.0.0.1:8080")
 	}
 	return nil
 }
@@ -102,28 +102,59 @@ func checkNotNegative[T int | Bytes | time.Duration](flag string, value T) error
 
 // Validate checks the group.
 func (w Work) Validate() error {
-	var workers, rescue error
+	var workers, share, rescue error
 	if w.Workers < 0 || w.Workers > maxWorkers {
 		workers = notAllowed("workers", w.Workers, fmt.Sprintf("it must be 0 (one for each core) to %d", maxWorkers))
+	}
+	if w.WorkersPerImport < 0 || w.WorkersPerImport > maxWorkers {
+		share = notAllowed("workers-per-import", w.WorkersPerImport, fmt.Sprintf("it must be 0 (no limit) to %d", maxWorkers))
 	}
 	if w.RescueAfter < minRescueAfter {
 		rescue = notAllowed("rescue-after", w.RescueAfter, fmt.Sprintf("it must be at least %s", minRescueAfter))
 	}
-	return errors.Join(workers, rescue)
+	return errors.Join(checkNode(w.Node), workers, share, rescue, checkNotNegative("min-free", w.MinFree))
 }
 
-// Validate checks the group. Outcomes say which items a row wrote, so old values
-// mean nothing without them.
+// maxNodeName is what the job engine takes of a name.
+const maxNodeName = 60
+
+// checkNode keeps names to what reads well in a list, a log and a label.
+func checkNode(name string) error {
+	ok := len(name) <= maxNodeName
+	for _, r := range name {
+		ok = ok && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./", r))
+	}
+	if !ok {
+		return notAllowed("node", name, fmt.Sprintf("it must be at most %d letters of A to Z, digits and - _ . /", maxNodeName))
+	}
+	return nil
+}
+
+// Validate checks the group. Outcomes say which items a row wrote, and a retry
+// reads the file, so old values mean nothing without them.
 func (r Retention) Validate() error {
 	err := errors.Join(
 		checkPositive("keep-images", r.KeepImages),
 		checkPositive("keep-outcomes", r.KeepOutcomes),
 		checkPositive("keep-requests", r.KeepRequests),
+		checkPositive("keep-audit", r.KeepAudit),
+		checkPositive("keep-files", r.KeepFiles),
 	)
-	if err == nil && r.KeepOutcomes < r.KeepImages {
-		return notAllowed("keep-outcomes", r.KeepOutcomes, fmt.Sprintf("it must be at least that of --keep-images, %s", r.KeepImages))
+	if err != nil {
+		return err
 	}
-	return err
+	return errors.Join(
+		checkOutlasts("keep-outcomes", r.KeepOutcomes, r.KeepImages),
+		checkOutlasts("keep-files", r.KeepFiles, r.KeepImages),
+	)
+}
+
+// checkOutlasts holds what means nothing to an undo once something else is gone.
+func checkOutlasts(flag string, value, images Span) error {
+	if value < images {
+		return notAllowed(flag, value, fmt.Sprintf("it must be at least that of --keep-images, %s", images))
+	}
+	return nil
 }
 
 func checkPositive(flag string, value Span) error {

@@ -1,0 +1,9 @@
+package main
+
+import "golang.org/x/sys/unix"
+
+// How the system is asked about a terminal, and told.
+const (
+	getTerminal = unix.TCGETS
+	setTerminal = unix.TCSETS
+)
