@@ -10,9 +10,9 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The race detector makes the pure-Go database several times slower. Packages
 # that work whole imports through it run with the detector at the small sizes of
-# -short, and once more without it at full size. The program's stories and kill
-# tests run the program as it is built for users: without the detector.
-.PHONY: help build run test fmt vet kill-100 fuzz bench bench-long memory bad-million nightly libreoffice clean
+# -short, and once more without it at full size. The program's stories, kill
+# tests and clusters run the program as it is built for users: without the detector.
+.PHONY: help build run test fmt vet kill-100 soak fuzz bench bench-nodes bench-long memory bad-million nightly libreoffice clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ test: ## everything: tools, format, vet, staticcheck, tests, tests under the rac
 	@.ci/gotest -timeout 10m ./...
 	@echo "== tests, race detector"
 	@.ci/gotest -race -short -timeout 12m ./internal/...
-	@.ci/gotest -race -short -timeout 12m -skip 'TestKilled|TestStories$$' ./cmd/...
+	@.ci/gotest -race -short -timeout 12m -skip 'TestKilled|TestStories$$|TestFaults|TestNodesShare|TestTwoImports|TestASmallImport' ./cmd/...
 
 fmt: ## format the code
 	gofmt -w .
@@ -48,11 +48,17 @@ vet: ## vet and staticcheck
 kill-100: ## kill imports, plans, applies, undos and retries 100 times; they must end like ones left alone
 	TALLYMAN_KILLS=100 $(GO) test -v -count=1 -timeout 60m -run Kill ./cmd/tallyman
 
+soak: ## fifty imports on three nodes, a random fault in each (TALLYMAN_SOAK_SEED=N draws them again); 1M rows overtaken
+	TALLYMAN_SOAK=$(or $(TALLYMAN_SOAK),50) $(GO) test -v -count=1 -timeout 120m -run 'TestFaults|TestTwoImports|TestASmallImport' ./cmd/tallyman
+
 fuzz: ## run every fuzzer for FUZZTIME (10s)
 	@.ci/fuzz $(FUZZTIME)
 
 bench: ## measure against the sqlite3 shell's .import: 100,000 and 1,000,000 rows
 	@$(GO) run ./internal/bench -rows 100000,1000000
+
+bench-nodes: ## measure on PostgreSQL against psql's \copy: ROWS (1000000) rows on one, two and three nodes
+	@$(GO) run ./internal/bench/nodes -rows $(or $(ROWS),1000000) -nodes 1,2,3
 
 bench-long: ## the same at 5,000,000 and 10,000,000 rows
 	@$(GO) run ./internal/bench -rows 5000000,10000000 -cases create,same,update
