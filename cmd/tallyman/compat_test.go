@@ -16,7 +16,7 @@ import (
 // versionBefore is the commit of the program that nodes must be able to work
 // beside while they are upgraded one after the other. It moves on with each
 // version.
-const versionBefore = "9bf39d3bf62d2d92fd8cf7f66a32233daea51e32"
+const versionBefore = "02797bfdd96abeaa53b12d88c733cbc9c739cc10"
 
 // buildBefore builds the program as it was, out of the repository's history.
 func buildBefore(t *testing.T) string {

@@ -1,17 +1,15 @@
 package catalog
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // Hasher computes change hashes. It is not safe for concurrent use; each
 // goroutine has its own.
 type Hasher struct {
 	// Seed stands for everything that a change is resolved with beside its own
-	// operations: the source's version, the schema's and the settings'. It may not
-	// change once Sum was called.
+	// operations: the source's version, the schema's and the settings'.
 	Seed string
 	buf  []byte
 }
@@ -22,45 +20,41 @@ type Hasher struct {
 // one that asks for a version, or an operation that is not idempotent.
 //
 // 64 bits suffice: a hash is only ever compared with the one hash that the item
-// carries, so a false match takes 2^64 comparisons, not 2^32 items. Nor is it a
-// protection: whoever made two changes with one hash would have only their own
-// second one taken for the first. Items keep it: what is hashed, and how, may
-// never change.
+// carries, so a false match takes 2^64 comparisons, not 2^32 items.
 func (h *Hasher) Sum(c *Change) int64 {
 	if c.Mode == Create || c.Delete || c.Undo != nil || c.AtVersion != 0 {
 		return 0
 	}
-	b := appendText(h.buf[:0], h.Seed)
-	b = append(b, byte(c.Kind), flag(c.Staged), flag(c.GTINShared))
-	b = binary.AppendUvarint(b, uint64(len(c.Keys)))
+	b := append(h.buf[:0], h.Seed...)
+	b = append(b, 0, byte(c.Kind), flag(c.Staged), flag(c.GTINShared), byte(len(c.Keys)))
 	for _, k := range c.Keys {
-		b = appendText(append(b, byte(k.Field)), k.Value)
+		b = append(b, byte(k.Field))
+		b = appendSized(b, k.Value)
 	}
-	b = binary.AppendUvarint(b, uint64(len(c.Ops)))
 	for i := range c.Ops {
 		op := &c.Ops[i]
 		if !op.Kind.Idempotent() {
 			return 0
 		}
-		b = appendText(b, op.Field.Name)
+		b = appendSized(b, op.Field.Name)
 		b = append(b, byte(op.Kind), flag(op.Value.IsList))
-		b = appendText(b, op.Value.Text)
+		b = appendSized(b, op.Value.Text)
 		b = binary.AppendUvarint(b, uint64(len(op.Value.List)))
 		for _, e := range op.Value.List {
-			b = appendText(b, e)
+			b = appendSized(b, e)
 		}
 	}
 	h.buf = b
-	if v := int64(xxhash.Sum64(b)); v != 0 {
+	sum := sha256.Sum256(b)
+	if v := int64(binary.LittleEndian.Uint64(sum[:8])); v != 0 {
 		return v
 	}
 	return 1
 }
 
-// appendText appends a text behind its length, so that no two lists of texts are
-// one.
-func appendText(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+func appendSized(b []byte, s string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
 }
 
 func flag(v bool) byte {
