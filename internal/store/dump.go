@@ -22,8 +22,8 @@ type Dumper interface {
 	// keep. What means nothing elsewhere is left out: jobs, nodes, requests in
 	// flight, and the store's own handles.
 	//
-	// The order is the same in every store: workspaces by their numbers, and behind
-	// each its keys and users by id, imports by number, batches and pages by
+	// The order is the same in every store: the installation, then workspaces by
+	// their numbers, and behind each its keys and users by id, imports by number, batches and pages by
 	// (import, pass, batch, sequence), corrections, fixes, requests by time and key,
 	// the audit log, and items by kind and id.
 	Dump(ctx context.Context, fn func(Record) error) error
@@ -34,8 +34,9 @@ type Dumper interface {
 	// is anything in it but the workspace that the first start makes, ErrUnfinished
 	// where another Restore is under way or was left.
 	Restore(ctx context.Context, next func() (Record, error)) error
-	// Abandon empties a database that a Restore left half-filled. It does nothing to
-	// another; ErrUnfinished where one is under way.
+	// Abandon empties a database that a Restore left half-filled, and makes it an
+	// installation of its own. It does nothing to another; ErrUnfinished where one is
+	// under way.
 	Abandon(ctx context.Context) error
 }
 
@@ -45,9 +46,11 @@ type Record struct {
 	// ImportNo is whose a correction or a fix is, 0 of other records.
 	ImportNo int64
 
-	Workspace *Workspace
-	Key       *Key
-	User      *User
+	// Installation is the database's own, of no workspace.
+	Installation *string
+	Workspace    *Workspace
+	Key          *Key
+	User         *User
 	// Import has nothing that is summed from its batches.
 	Import *Import
 	// Batch has no job.
@@ -63,7 +66,7 @@ type Record struct {
 	Item *catalog.Item
 }
 
-// What names the thing that the record is: workspace, key, user, import, batch,
+// What names the thing that the record is: installation, workspace, key, user, import, batch,
 // page, correction, fix, request, audit or item; "" where it is not one thing.
 func (r *Record) What() string {
 	name := ""
@@ -71,7 +74,7 @@ func (r *Record) What() string {
 		name string
 		set  bool
 	}{
-		{"workspace", r.Workspace != nil}, {"key", r.Key != nil}, {"user", r.User != nil}, {"import", r.Import != nil},
+		{"installation", r.Installation != nil}, {"workspace", r.Workspace != nil}, {"key", r.Key != nil}, {"user", r.User != nil}, {"import", r.Import != nil},
 		{"batch", r.Batch != nil}, {"page", r.Page != nil}, {"correction", r.Correction != nil}, {"fix", r.Fix != nil},
 		{"request", r.Request != nil}, {"audit", r.Audit != nil}, {"item", r.Item != nil},
 	} {

@@ -112,8 +112,10 @@ type Operation interface {
 	Users(ctx context.Context, ws WS) ([]User, error)
 	// User returns a user by name; ErrNotFound.
 	User(ctx context.Context, ws WS, name string) (User, error)
-	// UpdateUser stores a user's role, password and end, found by id; ErrNotFound.
-	UpdateUser(ctx context.Context, ws WS, u User) error
+	// UpdateUser stores u's role, password and end for the user with was's id, if
+	// these three still are was's; ErrNotFound, and ErrRetry when they are not: read
+	// the user again and decide again.
+	UpdateUser(ctx context.Context, ws WS, was, u User) error
 
 	// AppendAudit adds an entry to the audit log, giving it its No.
 	AppendAudit(ctx context.Context, ws WS, e *AuditEntry) error
@@ -131,6 +133,10 @@ type Operation interface {
 	Nodes(ctx context.Context, since time.Time) ([]Node, error)
 	// Load measures what there is to do.
 	Load(ctx context.Context) (Load, error)
+	// Installation is what tells this database from every other, in 32 hex digits. A
+	// copy of the database has the same; one that a Restore fills takes over that of
+	// the dump.
+	Installation(ctx context.Context) (string, error)
 	// Clock is the database's clock, which all nodes share; the process's own
 	// where it has none.
 	Clock(ctx context.Context) (time.Time, error)

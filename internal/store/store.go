@@ -34,6 +34,9 @@ var (
 	ErrStale = errors.New("batch belongs to another job")
 	// ErrFenced: the batch's epoch was raised; whoever works on it must stop.
 	ErrFenced = errors.New("batch was taken back")
+	// ErrTooLarge: a value is larger than the database can keep. The transaction is
+	// over; to try again is of no use.
+	ErrTooLarge = errors.New("a value is larger than the database can keep")
 	// ErrUnavailable: the database does not answer, is full, or takes no writes
 	// just now. The transaction is over; try later. A commit whose answer was lost
 	// is this too, and may have happened.
@@ -463,8 +466,9 @@ type Store interface {
 
 	// Stalled lists, over all workspaces, unfinished batches of imports that
 	// should move whose beat is before the given time, and imports that should
-	// move and have no batch with a job. It is what the sweep acts on.
-	Stalled(ctx context.Context, before time.Time) ([]StalledBatch, error)
+	// move and have no batch with a job. What is noted for after until was noted by a
+	// wrong clock, and counts as from before. It is what the sweep acts on.
+	Stalled(ctx context.Context, before, until time.Time) ([]StalledBatch, error)
 
 	// ReadItems calls fn with a reader of items as they are committed at one
 	// moment. It locks nothing. What was read may be out of date when a transaction

@@ -15,9 +15,10 @@ const (
 
 	insertAuditQuery = `INSERT INTO audit (ws, ` + auditColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING no`
 
-	// purgeAuditQuery leaves to another node what that one takes at this moment.
-	purgeAuditQuery = `DELETE FROM audit WHERE ctid = ANY (ARRAY(
-	SELECT ctid FROM audit WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))`
+	// purgeAuditQuery leaves to another node what that one takes at this moment. The
+	// list is made once, whatever the plan: made anew, it would name other entries.
+	purgeAuditQuery = `WITH old AS MATERIALIZED (SELECT ws, ctid AS place FROM audit WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)
+DELETE FROM audit a USING old WHERE a.ctid = old.place AND a.ws = old.ws`
 )
 
 // selectAudit lists the entries that a condition leaves.

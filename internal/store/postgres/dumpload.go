@@ -36,6 +36,9 @@ var countOn = []string{
 	`SELECT setval(pg_get_serial_sequence('audit', 'no'), max(no)) FROM audit HAVING max(no) IS NOT NULL`,
 }
 
+// newInstallation makes another database of this one.
+const newInstallation = `UPDATE installation SET id = replace(gen_random_uuid()::text, '-', '')`
+
 // whole refuses a database that a Restore left half-filled.
 func (db *DB) whole(ctx context.Context) error {
 	var unfinished bool
@@ -57,8 +60,13 @@ func (db *DB) fillAlone(ctx context.Context, fn func() error) (err error) {
 	if err != nil {
 		return err
 	}
-	// The lock goes with its connection.
-	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
+	// The lock goes with its connection, but a moment later.
+	defer func() {
+		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), rollbackPatience)
+		defer stop()
+		_, _ = conn.Exec(ctx, "SELECT pg_advisory_unlock_all()")
+		err = errors.Join(err, conn.Close(ctx))
+	}()
 	var mine bool
 	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", int64(restoreKey)).Scan(&mine); err != nil {
 		return interpret(ctx, err, nil)
@@ -66,6 +74,11 @@ func (db *DB) fillAlone(ctx context.Context, fn func() error) (err error) {
 	if !mine {
 		return fmt.Errorf("another process is at it: %w", store.ErrUnfinished)
 	}
+	// The server notices the end of a connection only after a while.
+	defer func() {
+		_, uerr := conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(restoreKey))
+		err = errors.Join(err, interpret(ctx, uerr, nil))
+	}()
 	return fn()
 }
 
@@ -130,7 +143,7 @@ func (db *DB) Abandon(ctx context.Context) error {
 		if err := db.whole(ctx); !errors.Is(err, store.ErrUnfinished) {
 			return err
 		}
-		return db.transact(ctx, true, func(pg pgx.Tx) error { return each(ctx, pg, truncate, markFinished) })
+		return db.transact(ctx, true, func(pg pgx.Tx) error { return each(ctx, pg, truncate, newInstallation, markFinished) })
 	}))
 }
 
@@ -244,6 +257,8 @@ ON CONFLICT (ws) DO UPDATE SET last = excluded.last`, t.ws, imp.No-1); err != ni
 // insertion is the statement that stores a record as it is.
 func insertion(ws store.WS, r *store.Record) (query string, args []any) {
 	switch {
+	case r.Installation != nil:
+		return `UPDATE installation SET id = $1`, []any{*r.Installation}
 	case r.Workspace != nil:
 		w := r.Workspace
 		return `INSERT INTO workspace (ws, name, currency, created_at) VALUES ($1, $2, $3, $4)`, []any{ws, w.Name, w.Currency, millis(w.CreatedAt)}

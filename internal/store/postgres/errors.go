@@ -19,6 +19,7 @@ const (
 	codeSerializationFailure = "40001"
 	codeDeadlock             = "40P01"
 	codeLockNotAvailable     = "55P03"
+	codeLimitExceeded        = "54000" // an entry that no index takes
 
 	classConnection   = "08"
 	classResources    = "53"    // disk full, too many connections, out of memory
@@ -29,6 +30,7 @@ const (
 	codeCannotConnect = "57P03" // it starts, stops or recovers
 	codeIdleSession   = "57P05"
 	codeIO            = "58030"
+	codeCancelled     = "57014" // it took longer than a statement may
 )
 
 // interpret is the one place where the database's errors become the store's: a
@@ -42,7 +44,7 @@ func interpret(ctx context.Context, err error, taken error) error {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
 		if ctx.Err() == nil && unreachable(err) {
-			return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+			return fmt.Errorf("%w: %w", store.ErrUnavailable, inWords(err))
 		}
 		return err
 	}
@@ -51,6 +53,8 @@ func interpret(ctx context.Context, err error, taken error) error {
 		if taken != nil {
 			return fmt.Errorf("%w: %s", taken, e.ConstraintName)
 		}
+	case codeLimitExceeded:
+		return fmt.Errorf("%w: %w", store.ErrTooLarge, err)
 	case codeDeadlock, codeSerializationFailure, codeLockNotAvailable:
 		return fmt.Errorf("%w: %w", store.ErrRetry, err)
 	}
@@ -68,7 +72,7 @@ func interpret(ctx context.Context, err error, taken error) error {
 // now, whatever is asked of it.
 func unavailable(code string) bool {
 	switch code {
-	case codeReadOnly, codeIdleTooLong, codeShutdown, codeCrash, codeCannotConnect, codeIdleSession, codeIO:
+	case codeReadOnly, codeIdleTooLong, codeShutdown, codeCrash, codeCannotConnect, codeIdleSession, codeIO, codeCancelled:
 		return true
 	}
 	return len(code) == 5 && (code[:2] == classConnection || code[:2] == classResources)
@@ -88,7 +92,7 @@ func unreachable(err error) bool {
 // endsTransaction reports whether nothing more may be done in a transaction after
 // an error.
 func endsTransaction(err error) bool {
-	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrRetry) || errors.Is(err, store.ErrUnavailable)
+	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrRetry) || errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrUnavailable)
 }
 
 // wrap names the operation an error came from; nil stays nil.

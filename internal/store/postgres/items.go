@@ -134,15 +134,38 @@ func (r reader) Items(ctx context.Context, ws store.WS, f store.ItemFilter, rg s
 	if f.Kind == catalog.KindUnknown {
 		order = `id, kind`
 	}
-	items, err := collectItems(ctx, r.q, `SELECT `+itemColumns+` FROM item i`+w.text()+` ORDER BY `+order+` LIMIT `+w.arg(limit(rg))+` OFFSET `+w.arg(rg.Offset), w.args...)
+	query := `SELECT ` + itemColumns + ` FROM item i` + w.text() + ` ORDER BY ` + order + ` LIMIT ` + w.arg(limit(rg)) + ` OFFSET ` + w.arg(rg.Offset)
+	if !searches(f) && rg.Offset == 0 && rg.Limit > 0 {
+		items, err := collectItems(ctx, r.q, query, w.args...)
+		return items, wrap("list items", err)
+	}
+	var items []catalog.Item
+	err := r.browse(ctx, beginOf(f), func(r reader) (err error) {
+		items, err = collectItems(ctx, r.q, query, w.args...)
+		return err
+	})
 	return items, wrap("list items", err)
+}
+
+// searches reports whether a filter looks into documents, which may take as long as
+// to read them all.
+func searches(f store.ItemFilter) bool { return f.Query != "" || len(f.Equal) > 0 }
+
+// beginOf is how a listing of items begins.
+func beginOf(f store.ItemFilter) string {
+	if searches(f) {
+		return beginSearch
+	}
+	return beginStill
 }
 
 // CountItems implements store.Store.
 func (r reader) CountItems(ctx context.Context, ws store.WS, f store.ItemFilter) (n int, err error) {
 	w := itemWhere(ws, f)
-	err = r.q.QueryRow(ctx, `SELECT count(*) FROM item i`+w.text(), w.args...).Scan(&n)
-	return n, wrap("count items", interpret(ctx, err, nil))
+	err = r.browse(ctx, beginOf(f), func(r reader) error {
+		return interpret(ctx, r.q.QueryRow(ctx, `SELECT count(*) FROM item i`+w.text(), w.args...).Scan(&n), nil)
+	})
+	return n, wrap("count items", err)
 }
 
 // where is a condition that grows, with its arguments.
@@ -336,7 +359,7 @@ func (r *itemReader) Read(ctx context.Context, kind catalog.Kind, handles []int6
 	return items, wrap("read items", interpret(ctx, err, nil))
 }
 
-const deleteItems = `DELETE FROM item WHERE ctid = ANY (ARRAY(SELECT l.place FROM unnest($3::bigint[], $4::bigint[]) h(nid, version) CROSS JOIN LATERAL (
+const deleteItems = `DELETE FROM item WHERE ws = $1 AND ctid = ANY (ARRAY(SELECT l.place FROM unnest($3::bigint[], $4::bigint[]) h(nid, version) CROSS JOIN LATERAL (
 	SELECT ctid AS place, kind FROM item WHERE ws = $1 AND nid = h.nid AND version = h.version OFFSET 0 FOR UPDATE) l WHERE l.kind = $2))`
 
 // Delete implements store.Tx.

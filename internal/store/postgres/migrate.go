@@ -6,10 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"tallyman/internal/store"
 )
 
 //go:embed migrations/*.sql
@@ -28,7 +33,7 @@ func (db *DB) migrate(ctx context.Context) (err error) {
 		return err
 	}
 	// A migration may take longer than any statement of a worker.
-	conns := stdlib.OpenDB(*db.plain)
+	conns := stdlib.OpenDB(*db.plain, stdlib.OptionAfterConnect(db.waitForLocks))
 	defer func() { err = errors.Join(err, conns.Close()) }()
 	p, err := goose.NewProvider(goose.DialectPostgres, conns, files, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
@@ -44,11 +49,72 @@ func (db *DB) migrate(ctx context.Context) (err error) {
 	if have == newest {
 		return nil
 	}
-	if _, err := p.Up(ctx); err != nil {
+	if err := db.bringUp(ctx, p); err != nil {
 		return err
 	}
 	db.log.InfoContext(ctx, "database migrated", "from", have, "to", newest)
 	return nil
+}
+
+// A migration that waits for a lock makes everybody who comes after it wait too.
+// So it waits for a moment, lets the others go first for as long, and tries again.
+const (
+	migrationLockWait = 5 * time.Second
+	migrationTries    = 6
+)
+
+// waitForLocks bounds how long a connection waits for a lock.
+func (db *DB) waitForLocks(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, fmt.Sprintf("SET lock_timeout = %d", db.lockWait.Milliseconds()))
+	return err
+}
+
+// bringUp applies what is missing. A try that got no lock has changed nothing of
+// the migration it was at.
+func (db *DB) bringUp(ctx context.Context, p *goose.Provider) error {
+	for try := 1; ; try++ {
+		_, err := p.Up(ctx)
+		var refused *pgconn.PgError
+		if !errors.As(err, &refused) || refused.Code != codeLockNotAvailable {
+			return err
+		}
+		if try == migrationTries {
+			return fmt.Errorf("a table is in use, and it was tried %d times to get it for a moment: %s. End or wait for that and start again: %w",
+				try, db.lockHolders(ctx), err)
+		}
+		db.log.WarnContext(ctx, "a migration waits for a table that is in use", "try", try, "tries", migrationTries, "in_use_by", db.lockHolders(ctx))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(db.lockWait):
+		}
+	}
+}
+
+// selectLockHolders lists the sessions with locks on tables of this database whose
+// transactions have been there for at least as long as a migration waits, oldest
+// first. Of other users' sessions the server may not say when they began.
+const selectLockHolders = `SELECT format('session %s (%s) of user %s, since %s, %s', pid, coalesce(nullif(application_name, ''), 'without a name'), coalesce(usename, 'unknown'),
+	coalesce(to_char(xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), 'unknown'), coalesce(state, 'state unknown'))
+FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid() AND (xact_start IS NULL OR xact_start <= clock_timestamp() - make_interval(secs => $1))
+	AND EXISTS (SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.pid = a.pid AND l.granted AND c.relkind IN ('r', 'p')
+		AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND c.relnamespace <> 'pg_catalog'::regnamespace)
+ORDER BY xact_start NULLS LAST, pid`
+
+// lockHolders says who has had locks on tables for as long as a migration waits.
+func (db *DB) lockHolders(ctx context.Context) string {
+	rows, err := db.engine.Query(ctx, selectLockHolders, db.lockWait.Seconds())
+	if err != nil {
+		return "by whom could not be found out: " + err.Error()
+	}
+	who, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return "by whom could not be found out: " + err.Error()
+	}
+	if len(who) == 0 {
+		return "by whom cannot be seen any more"
+	}
+	return strings.Join(who, "; ")
 }
 
 // compatible checks that a program which knows these tables up to a version may
@@ -63,6 +129,18 @@ func (db *DB) compatible(ctx context.Context, have, known int64) error {
 	}
 	db.log.InfoContext(ctx, "the database is of a newer program", "version", have, "known", known)
 	return nil
+}
+
+// mayOpen looks at the version of the tables where they must stay as they are.
+func (db *DB) mayOpen(ctx context.Context, m store.Migrate) error {
+	if m == store.MigrateAlways {
+		return nil
+	}
+	have, newest, err := Versions(ctx, db.engine)
+	if err != nil {
+		return err
+	}
+	return m.Allows(have, newest)
 }
 
 // aloneKey is the advisory lock of Alone.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"io/fs"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,7 +123,7 @@ func TestVersionOneReadsRight(t *testing.T) {
 func TestVersionOneGoesOn(t *testing.T) {
 	ctx := t.Context()
 	db := openURL(t, oldVersion(t, 1, versionOne))
-	stalled, err := db.Stalled(ctx, fromMillis(5000))
+	stalled, err := db.Stalled(ctx, fromMillis(5000), fromMillis(5000))
 	if err != nil || len(stalled) != 1 || stalled[0].Batch.BatchRef != (store.BatchRef{ImportNo: 1, Pass: ledger.PassApply, No: 2}) {
 		t.Errorf("stalled are %+v, %v", stalled, err)
 	}
@@ -184,5 +185,89 @@ func TestVersionOneWorksBesideThisOne(t *testing.T) {
 	var oldest int64
 	if err := db.writers.QueryRow(ctx, "SELECT oldest FROM compatibility").Scan(&oldest); err != nil || oldest != 1 {
 		t.Errorf("the tables ask for programs that know %d, %v; want 1", oldest, err)
+	}
+}
+
+// dumping holds a transaction as pg_dump does: it has read the table of imports and
+// goes on for a while.
+func dumping(t *testing.T, address string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), with(address, "application_name=pg_dump"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	if _, err := conn.Exec(t.Context(), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE import IN ACCESS SHARE MODE; SELECT count(*) FROM import"); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// waiting waits until a migration, which tells ended of its end, waits for a lock.
+func waiting(t *testing.T, on *pgx.Conn, ended <-chan error) {
+	t.Helper()
+	for waits := false; !waits; {
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended without having waited: %v", err)
+		default:
+		}
+		if err := on.QueryRow(t.Context(), "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE relation = 'import'::regclass AND NOT granted)").Scan(&waits); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestMigrationStandsInNobodysWay: behind a long read it does not make everybody
+// wait, gives up with the name of who is in its way, and has changed nothing.
+func TestMigrationStandsInNobodysWay(t *testing.T) {
+	address := oldVersion(t, 1, versionOne)
+	dump := dumping(t, address)
+	beside, err := pgx.Connect(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer beside.Close(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Open(context.Background(), address, Options{LockWait: 100 * time.Millisecond})
+		ended <- err
+	}()
+	waiting(t, dump, ended)
+	if _, err := beside.Exec(t.Context(), "UPDATE import SET rows = rows"); err != nil { // it comes after the migration's wait
+		t.Error(err)
+	}
+	err = <-ended
+	if err == nil || !strings.Contains(err.Error(), "(pg_dump) of user tallyman, since ") || !strings.Contains(err.Error(), "tried 6 times") {
+		t.Errorf("the migration said %v", err)
+	}
+	pool, err := Look(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if have, _, err := Versions(t.Context(), pool); have != 1 || err != nil {
+		t.Errorf("the tables are of version %d, %v", have, err)
+	}
+}
+
+// TestMigrationComesAfterALongRead waits for one that ends in time.
+func TestMigrationComesAfterALongRead(t *testing.T) {
+	address := oldVersion(t, 1, versionOne)
+	dump := dumping(t, address)
+	ended := make(chan error, 1)
+	go func() {
+		db, err := Open(context.Background(), address, Options{LockWait: time.Second})
+		if err == nil {
+			err = db.Close()
+		}
+		ended <- err
+	}()
+	waiting(t, dump, ended)
+	if _, err := dump.Exec(t.Context(), "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

@@ -53,6 +53,12 @@ func (db *DB) LeaveNode(ctx context.Context, name string) error {
 	return wrap("leave node", db.changeAny(ctx, false, leaveNodeQuery, free(name)))
 }
 
+// Installation implements store.Operation.
+func (r reader) Installation(ctx context.Context) (string, error) {
+	id, err := one(ctx, r.q, scanText, `SELECT id FROM installation`)
+	return id, wrap("read the installation", err)
+}
+
 // Clock implements store.Operation.
 func (r reader) Clock(ctx context.Context) (time.Time, error) {
 	now, err := one(ctx, r.q, scanTime, `SELECT clock_timestamp()`)

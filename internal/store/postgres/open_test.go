@@ -97,7 +97,7 @@ func TestOpenRefuses(t *testing.T) {
 	t.Cleanup(func() { exec(latin, "DROP DATABASE latin WITH (FORCE)") })
 	for name, c := range map[string]struct{ url, want string }{
 		"no URL":        {"postgres://user:geheim@%zz", "address"},
-		"nobody there":  {"postgres://user:geheim@127.0.0.1:1/x", `"x" on 127.0.0.1:1`},
+		"nobody there":  {"postgres://user:geheim@127.0.0.1:1/x", `127.0.0.1:1/x`},
 		"newer program": {newer, "version 99"},
 		"encoding":      {latin[:strings.LastIndex(latin, "/")] + "/latin?sslmode=disable", "LATIN1"},
 	} {

@@ -32,15 +32,16 @@ func TestPlansOnceMade(t *testing.T) {
 		"find by gtin": {findItems("gtin", "bigint[]"), 3, []string{"Index Scan using item_gtin on item", "((ws = $1) AND (gtin = s.k))"}},
 		"read":         {readUnlocked, 3, []string{"Index Scan using item_pkey on item", "((ws = $1) AND (nid = h.nid))"}},
 		"read locked":  {readLocked, 3, []string{"Index Scan using item_pkey on item", "((ws = $1) AND (nid = h.nid))"}},
-		"update":       {updateItems, 1, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i"}},
-		"content":      {updateContent, 1, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i"}},
-		"release keys": {releaseKeys, 1, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i"}},
-		"delete":       {deleteItems, 4, []string{"Index Scan using item_pkey on item", "(nid = h.nid)", "Tid Scan on item"}},
+		"update":       {updateItems, 1, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i", "(ws = ", "((n.version - 1) = version)"}},
+		"content":      {updateContent, 1, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i", "(ws = ", "((n.version - 1) = version)"}},
+		"release keys": {releaseKeys, 1, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i", "(ws = ", "((n.version - 1) = version)"}},
+		"delete":       {deleteItems, 4, []string{"Index Scan using item_pkey on item", "(nid = h.nid)", "Tid Scan on item", "Filter: (ws = "}},
 		"check batch":  {selectEpoch, 4, []string{"Index Scan using batch_pkey on batch", "(no = $4)"}},
 		"save batch":   {saveBatchQuery, 23, []string{"Index Scan using batch_pkey on batch", "(no = $23)"}},
 		"held batch":   {selectHeld, 4, []string{"Index Scan using batch_pkey on batch", "(pass = $3)"}},
 		"next batches": {selectJobless, 4, []string{"Index Scan using batch_pkey on batch", "(pass = $3)"}},
 		"batches left": {countUnfinished, 3, []string{"Index Scan using batch_pkey on batch", "(pass = $3)"}},
+		"drop bodies":  {dropBodiesQuery, 5, []string{"Index Scan using page_pkey on page", "Tid Scan on page p", "Filter: (ws = "}},
 		"drop a pass":  {deletePagesQuery, 3, []string{"Index Scan using page_pkey on page", "(pass = $3)"}},
 	}
 	fill(t, db, 8000)
@@ -112,15 +113,20 @@ func openDB(t *testing.T) *DB {
 // fill puts n items into the catalog and returns them.
 func fill(t *testing.T, db *DB, n int) []catalog.Item {
 	t.Helper()
-	var items []catalog.Item
-	for n := range n {
-		items = append(items, catalog.Item{ID: fmt.Sprintf("prd_%06d", n), Kind: catalog.KindProduct, SKU: fmt.Sprintf("S%06d", n), Slug: fmt.Sprintf("l%06d", n),
-			Ref: fmt.Sprintf("r%06d", n), GTIN: fmt.Sprintf("%014d", n), Doc: catalog.Doc(`{"title":"` + strings.Repeat("T", 400) + `"}`), Version: 1, CreatedAt: time.UnixMilli(0), UpdatedAt: time.UnixMilli(0)})
-	}
-	if err := db.Write(t.Context(), 1, false, func(tx store.Tx) error { return tx.Insert(t.Context(), db.Prepare(1, items)) }); err != nil {
+	filled := items(n)
+	if err := db.Write(t.Context(), 1, false, func(tx store.Tx) error { return tx.Insert(t.Context(), db.Prepare(1, filled)) }); err != nil {
 		t.Fatal(err)
 	}
-	return items
+	return filled
+}
+
+// items are n items with all keys.
+func items(n int) (list []catalog.Item) {
+	for n := range n {
+		list = append(list, catalog.Item{ID: fmt.Sprintf("prd_%06d", n), Kind: catalog.KindProduct, SKU: fmt.Sprintf("S%06d", n), Slug: fmt.Sprintf("l%06d", n),
+			Ref: fmt.Sprintf("r%06d", n), GTIN: fmt.Sprintf("%014d", n), Doc: catalog.Doc(`{"title":"` + strings.Repeat("T", 400) + `"}`), Version: 1, CreatedAt: time.UnixMilli(0), UpdatedAt: time.UnixMilli(0)})
+	}
+	return list
 }
 
 // TestPlans checks that the queries whose speed matters use the indexes made for
@@ -153,13 +159,14 @@ func TestPlans(t *testing.T) {
 		"one by gtin":  {selectItem("gtin"), []any{1, 1, 7}, []string{"Index Scan using item_gtin on item", "(gtin = '7'::bigint)"}},
 		"read":         {readUnlocked, []any{1, 1, handles}, []string{"Index Scan using item_pkey on item", "((ws = '1'::bigint) AND (nid = h.nid))"}},
 		"read locked":  {readLocked, []any{1, 1, handles}, []string{"Index Scan using item_pkey on item", "((ws = '1'::bigint) AND (nid = h.nid))"}},
-		"update":       {updateItems, []any{1}, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i"}},
-		"content":      {updateContent, []any{1}, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i"}},
-		"release keys": {releaseKeys, []any{1}, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i"}},
-		"delete":       {deleteItems, []any{1, 1, handles, handles}, []string{"Index Scan using item_pkey on item", "(nid = h.nid)", "Tid Scan on item"}},
+		"update":       {updateItems, []any{1}, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i", "(ws = "}},
+		"content":      {updateContent, []any{1}, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i", "(ws = "}},
+		"release keys": {releaseKeys, []any{1}, []string{"Index Scan using item_pkey on item", "(nid = c.nid)", "Tid Scan on item i", "(ws = "}},
+		"delete":       {deleteItems, []any{1, 1, handles, handles}, []string{"Index Scan using item_pkey on item", "(nid = h.nid)", "Tid Scan on item", "Filter: (ws = "}},
 		"list items":   {`SELECT ` + itemColumns + ` FROM item i WHERE i.ws = 1 AND i.kind = 1 AND i.id > 'p' ORDER BY id LIMIT 10`, nil, []string{"Index Scan using item_id on item", "(id > 'p'::text)"}},
 		"pages": {selectPages, []any{1, 1, "apply", 1, -1, "apply", 1, 9, true, true, true, 1, false, 0, 0, false, false, 32},
 			[]string{"Index Scan using page_pkey on page", "ROW(pass, batch, seq) > ROW("}},
+		"drop bodies":    {dropBodiesQuery, []any{1, 1, true, true, 100}, []string{"Index Scan using page_pkey on page", "Tid Scan on page p", "Filter: (ws = "}},
 		"drop a pass":    {deletePagesQuery, []any{1, 1, "plan"}, []string{"Index Scan using page_pkey on page", "(pass = 'plan'::text)"}},
 		"by feed":        {w(store.ImportFilter{Feed: "x", State: "done"}), []any{1, "done", "x"}, []string{"import_feed"}},
 		"by content":     {w(store.ImportFilter{SHA256: "x", Source: "x"}), []any{1, "x", "x"}, []string{"import_content"}},
@@ -171,11 +178,11 @@ func TestPlans(t *testing.T) {
 		"user by name":   {selectUser + ` AND name = $2`, []any{1, "jo"}, []string{"workspace_user_ws_name_key"}},
 		"audit log":      {selectAudit(whole, 0), whole.args, []string{"Index Scan Backward using audit_pkey"}},
 		"audit of one":   {selectAudit(ofOne, 0), ofOne.args, []string{"audit_object"}},
-		"old acts":       {purgeAuditQuery, []any{1, 10}, []string{"audit_age", "Tid Scan on audit"}},
+		"old acts":       {purgeAuditQuery, []any{1, 10}, []string{"audit_age", "Tid Scan on audit a", "Filter: (old.ws = ws)"}},
 		"open imports":   {countOpen, nil, []string{"import_moving", "import_standing"}},
 		"open batches":   {countBatches, nil, []string{"import_moving", "batch_pkey"}},
-		"silent batches": {selectSilent, []any{1}, []string{"import_moving", "batch_pkey"}},
-		"idle imports":   {selectIdle, []any{1}, []string{"import_moving", "batch_pkey"}},
+		"silent batches": {selectSilent, []any{1, 2}, []string{"import_moving", "batch_pkey"}},
+		"idle imports":   {selectIdle, []any{1, 2}, []string{"import_moving", "batch_pkey"}},
 		"old requests":   {purgeRequestsQuery, []any{1}, []string{"request_age"}},
 	} {
 		plan := explain(t, db, c.query, c.args...)

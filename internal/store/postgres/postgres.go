@@ -17,8 +17,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tallyman/internal/store"
@@ -30,12 +28,26 @@ type Options struct {
 	Log *slog.Logger
 	// Enqueue is how jobs are added; it may come later through BindEnqueue.
 	Enqueue Enqueue
-	// Writers and Readers bound the connections that write and those that read;
-	// 0 chooses. A node opens both and those of its job engine, each as it needs
-	// them.
-	Writers, Readers int
+	// Writers, Readers, Browsers and Engine bound the connections that write, those
+	// that read, those that search and list for people, and those of the job engine;
+	// 0 chooses. A node opens all four kinds, as it needs them. Where the address has
+	// a pool_max_conns, that bounds each kind too.
+	Writers, Readers, Browsers, Engine int
+	// Jobs is how many jobs work at once. What is chosen has connections for all of
+	// them and for requests beside them.
+	Jobs int
+	// Silence is how long a connection that writes or reads waits for the server to
+	// say anything; 0 chooses: a little longer than a statement may take.
+	Silence time.Duration
+	// BrowseWait is how long somebody who browses waits for others who do; 0 chooses.
+	BrowseWait time.Duration
+	// LockWait is how long a migration waits for a lock before it lets others go
+	// first, and for how long it does; 0 chooses.
+	LockWait time.Duration
 	// Unfinished opens a database that a Restore left half-filled, too.
 	Unfinished bool
+	// Migrate is what may be done to the tables.
+	Migrate store.Migrate
 }
 
 // Enqueue adds a job within a transaction and returns its id.
@@ -52,7 +64,10 @@ type DB struct {
 	engine  *pgxpool.Pool
 	plain   *pgx.ConnConfig // connects as the pools do, without their settings
 	log     *slog.Logger
-	enqueue atomic.Pointer[Enqueue]
+	// lockWait is that of Options.
+	lockWait time.Duration
+	enqueue  atomic.Pointer[Enqueue]
+	stuck    stuckSessions
 	// analyzer keeps the planner's picture of a growing table up to date.
 	analyzer *analyzer
 }
@@ -60,60 +75,76 @@ type DB struct {
 var _ store.Store = (*DB)(nil)
 
 // Open connects to the database that url names (a postgres:// URL or a list of
-// key=value) and brings its tables up to date. Other processes may do the same
-// at the same time.
+// key=value) and brings its tables up to date, as far as opt.Migrate lets it; a
+// *store.OldTablesError where it does not. Other processes may do the same at the
+// same time.
 func Open(ctx context.Context, url string, opt Options) (*DB, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	plain, err := pgx.ParseConfig(url)
+	server, err := parse(url)
 	if err != nil {
-		return nil, fmt.Errorf("read the database's address: %w", err) // pgx leaves the password out
+		return nil, err
 	}
-	setWatcher(&plain.Config)
+	plain := server.plain()
 	if err := check(ctx, plain); err != nil {
 		return nil, fmt.Errorf("open %s: %w", place(plain), err)
 	}
-	writers, err := openPool(ctx, url, orDefault(opt.Writers, max(8, 4*runtime.GOMAXPROCS(0))), writerSettings, makeStaging)
+	writers, err := server.open(ctx, orDefault(opt.Writers, max(poolSize(), opt.Jobs+connsBeside)), orDefault(opt.Silence, writerSilence), writerSettings, makeStaging)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", place(plain), err)
 	}
-	readers, err := openPool(ctx, url, orDefault(opt.Readers, max(8, 4*runtime.GOMAXPROCS(0))), readerSettings)
+	readers, err := server.open(ctx, orDefault(opt.Readers, max(poolSize(), 2*opt.Jobs+connsBeside)), orDefault(opt.Silence, readerSilence), readerSettings)
 	if err != nil {
 		writers.Close()
 		return nil, fmt.Errorf("open %s: %w", place(plain), err)
 	}
-	engine, err := pgxpool.New(ctx, url)
+	browsers, err := server.open(ctx, orDefault(opt.Browsers, browseSize()), orDefault(opt.Silence, readerSilence), readerSettings)
 	if err != nil {
 		readers.Close()
 		writers.Close()
 		return nil, fmt.Errorf("open %s: %w", place(plain), err)
 	}
-	db := &DB{reader: reader{q: readers, pool: readers}, writers: writers, engine: engine, plain: plain, log: opt.Log}
+	engine, err := server.openEngine(ctx, orDefault(opt.Engine, engineSize()))
+	if err != nil {
+		browsers.Close()
+		readers.Close()
+		writers.Close()
+		return nil, fmt.Errorf("open %s: %w", place(plain), err)
+	}
+	db := &DB{reader: reader{q: readers, pool: readers, browsers: browsers, patience: orDefault(opt.BrowseWait, browsePatience)}, writers: writers, engine: engine, plain: plain, log: opt.Log, lockWait: orDefault(opt.LockWait, migrationLockWait)}
 	db.analyzer = newAnalyzer(plain, opt.Log)
 	if opt.Enqueue != nil {
 		db.BindEnqueue(opt.Enqueue)
 	}
-	err = db.Migrate(ctx)
+	if err = db.mayOpen(ctx, opt.Migrate); err == nil {
+		err = db.Migrate(ctx)
+	}
 	if err == nil && !opt.Unfinished {
 		err = db.whole(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", place(plain), err), db.Close())
+		return nil, errors.Join(fmt.Errorf("open %s: %w", place(plain), inWords(err)), db.Close())
 	}
 	return db, nil
 }
 
-// place names a database without its password.
-func place(c *pgx.ConnConfig) string {
-	return fmt.Sprintf("database %q on %s:%d as %q", c.Database, c.Host, c.Port, c.User)
-}
+// connsBeside is how many connections there are at least for what is not a job's.
+const connsBeside = 4
+
+// poolSize is how many connections write, and how many read, at most, unless many
+// jobs need more; browseSize is how many search, engineSize how many work for the job
+// engine. They go by the processors that the process may
+// use, not by those that the machine has.
+func poolSize() int   { return max(8, 4*runtime.GOMAXPROCS(0)) }
+func browseSize() int { return max(fewestConns, runtime.GOMAXPROCS(0)) }
+func engineSize() int { return max(fewestConns, runtime.GOMAXPROCS(0)) }
 
 // check refuses a server that the store cannot work with.
 func check(ctx context.Context, c *pgx.ConnConfig) error {
 	conn, err := pgx.ConnectConfig(ctx, c.Copy())
 	if err != nil {
-		return err
+		return inWords(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	var version int
@@ -142,14 +173,17 @@ SET enable_seqscan = off;
 SET enable_material = off;
 SET enable_bitmapscan = off;
 SET plan_cache_mode = force_custom_plan;
-SET application_name = 'tallyman';
 `
 
 // A node that stands still within a transaction must not hold its locks for
 // longer than it takes the others to notice. Nothing in a transaction waits for
 // anything but the database. A reader may hand on what it reads.
 const (
+	// A row whose place is known is fetched there. At the usual price of a page the
+	// planner would rather walk through a workspace, because its other pages were
+	// fetched for the row before.
 	writerSettings = plannerSettings + `
+SET random_page_cost = 0.1;
 SET statement_timeout = '60s';
 SET idle_in_transaction_session_timeout = '8s';`
 	readerSettings = plannerSettings + `
@@ -166,38 +200,7 @@ SET idle_in_transaction_session_timeout = '30min';`
 	noticeGone = `SET client_connection_check_interval = '2s'`
 )
 
-func openPool(ctx context.Context, url string, conns int, settings ...string) (*pgxpool.Pool, error) {
-	cfg, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, err
-	}
-	setWatcher(&cfg.ConnConfig.Config)
-	cfg.MaxConns = int32(conns)
-	cfg.MaxConnIdleTime = 5 * time.Minute
-	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		for _, s := range settings {
-			if _, err := c.Exec(ctx, s); err != nil {
-				return fmt.Errorf("set up connection: %w", err)
-			}
-		}
-		var refused *pgconn.PgError
-		if _, err := c.Exec(ctx, noticeGone); err != nil && !errors.As(err, &refused) {
-			return fmt.Errorf("set up connection: %w", err)
-		}
-		return nil
-	}
-	return pgxpool.NewWithConfig(ctx, cfg)
-}
-
-// setWatcher makes a context that ends cancel its statement on the server. The
-// driver's own way, to drop the connection, leaves the server at work.
-func setWatcher(c *pgconn.Config) {
-	c.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 5 * time.Second}
-	}
-}
-
-func orDefault[T int](v, otherwise T) T {
+func orDefault[T int | time.Duration](v, otherwise T) T {
 	if v == 0 {
 		return otherwise
 	}
@@ -221,6 +224,7 @@ func (db *DB) Close() error {
 	db.analyzer.close()
 	db.writers.Close()
 	db.reader.pool.Close()
+	db.browsers.Close()
 	db.engine.Close()
 	return nil
 }

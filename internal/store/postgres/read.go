@@ -24,6 +24,11 @@ type querier interface {
 type reader struct {
 	q    querier
 	pool *pgxpool.Pool
+	// browsers are for what people search and list, and for what is handed on as fast
+	// as somebody takes it: neither may use up what everything else reads with.
+	browsers *pgxpool.Pool
+	// patience is how long they are waited for.
+	patience time.Duration
 }
 
 // Health checks that the database answers.
@@ -55,9 +60,39 @@ func (r reader) atOneMoment(ctx context.Context, begin string, fn func(reader) e
 	return fn(reader{q: tx})
 }
 
+// beginSearch begins what nobody waits for any longer after a while.
+const beginSearch = `BEGIN READ ONLY; SET LOCAL statement_timeout = '30s'`
+
+// browsePatience is how long somebody who browses waits for others who do.
+const browsePatience = 5 * time.Second
+
+// browse calls fn with a reader whose connection is one of those for browsing;
+// ErrUnavailable where none comes free.
+func (r reader) browse(ctx context.Context, begin string, fn func(reader) error) error {
+	if r.browsers == nil {
+		return fn(r)
+	}
+	patient, stop := context.WithTimeout(ctx, r.patience)
+	defer stop()
+	conn, err := r.browsers.Acquire(patient)
+	if err != nil {
+		if ctx.Err() == nil && patient.Err() != nil {
+			return fmt.Errorf("%w: too many search or download at once; none of them ended within %s", store.ErrUnavailable, r.patience)
+		}
+		return fmt.Errorf("begin reading: %w", interpret(ctx, err, nil))
+	}
+	defer conn.Release()
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
+	if err != nil {
+		return fmt.Errorf("begin reading: %w", interpret(ctx, err, nil))
+	}
+	defer rollback(ctx, tx) // it has written nothing
+	return fn(reader{q: tx})
+}
+
 // Snapshot implements store.Store.
 func (r reader) Snapshot(ctx context.Context, fn func(store.Store) error) error {
-	return r.atOneMoment(ctx, beginStill, func(still reader) error { return fn(snapshot{still}) })
+	return r.browse(ctx, beginStill, func(still reader) error { return fn(snapshot{still}) })
 }
 
 // DecidesAhead implements store.Store. It pays although many transactions
@@ -103,7 +138,7 @@ func (snapshot) PurgeRequests(context.Context, time.Time) error { return errStil
 func (snapshot) CreateUser(context.Context, store.WS, store.User) error {
 	return errStill
 }
-func (snapshot) UpdateUser(context.Context, store.WS, store.User) error {
+func (snapshot) UpdateUser(context.Context, store.WS, store.User, store.User) error {
 	return errStill
 }
 func (snapshot) AppendAudit(context.Context, store.WS, *store.AuditEntry) error {

@@ -22,11 +22,12 @@ const (
 	CROSS JOIN LATERAL (SELECT 1 FROM import WHERE ws = $1 AND file_key = k AND file_key <> '' LIMIT 1) i`
 
 	// dropBodiesQuery takes images ($3) and outcomes ($4); a plan's go together.
-	dropBodiesQuery = `UPDATE page SET
+	dropBodiesQuery = `WITH due AS MATERIALIZED (SELECT ctid AS place FROM page WHERE ws = $1 AND import_no = $2 AND ($3 OR $4)
+	AND (images IS NOT NULL AND ($3 OR ` + planning + `) OR outcomes IS NOT NULL AND ($4 OR ` + planning + `)) LIMIT $5 FOR UPDATE)
+UPDATE page p SET
 	images   = CASE WHEN $3 OR ` + planning + ` THEN NULL ELSE images   END,
 	outcomes = CASE WHEN $4 OR ` + planning + ` THEN NULL ELSE outcomes END
-WHERE ctid = ANY (ARRAY(SELECT ctid FROM page WHERE ws = $1 AND import_no = $2 AND ($3 OR $4)
-	AND (images IS NOT NULL AND ($3 OR ` + planning + `) OR outcomes IS NOT NULL AND ($4 OR ` + planning + `)) LIMIT $5 FOR UPDATE))`
+FROM due WHERE p.ctid = due.place AND p.ws = $1`
 
 	// selectLedgerSize goes through the headers of all pages: the length of a
 	// body stands in them.
@@ -76,8 +77,11 @@ func (t *tx) DropBodies(ctx context.Context, importNo int64, images, outcomes bo
 
 // LedgerSize implements store.Store. It takes a while where there are many
 // pages.
-func (r reader) LedgerSize(ctx context.Context, ws store.WS) (store.LedgerSize, error) {
-	z, err := one(ctx, r.q, scanLedgerSize, selectLedgerSize, ws)
+func (r reader) LedgerSize(ctx context.Context, ws store.WS) (z store.LedgerSize, err error) {
+	err = r.browse(ctx, beginStill, func(r reader) error {
+		z, err = one(ctx, r.q, scanLedgerSize, selectLedgerSize, ws)
+		return err
+	})
 	return z, wrap("measure ledger", err)
 }
 

@@ -23,7 +23,7 @@ func TestInterpret(t *testing.T) {
 		"08006": store.ErrUnavailable, "08P01": store.ErrUnavailable, "53100": store.ErrUnavailable, "53300": store.ErrUnavailable,
 		"57P01": store.ErrUnavailable, "57P02": store.ErrUnavailable, "57P03": store.ErrUnavailable, "57P05": store.ErrUnavailable,
 		"25006": store.ErrUnavailable, "25P03": store.ErrUnavailable, "58030": store.ErrUnavailable,
-		"42P01": nil, "57014": nil, "22021": nil, "28P01": nil, "": nil,
+		"42P01": nil, "57014": store.ErrUnavailable, "22021": nil, "28P01": nil, "": nil,
 	} {
 		err := interpret(t.Context(), &pgconn.PgError{Code: code}, taken)
 		for _, kind := range []error{taken, store.ErrRetry, store.ErrUnavailable} {

@@ -25,11 +25,13 @@ ALTER TABLE item_change ALTER COLUMN doc SET STORAGE EXTERNAL, ALTER COLUMN live
 	emptyStaging = `TRUNCATE pg_temp.item_change`
 
 	// stagedPlaces finds the staged items that are still as they were read, each by
-	// its handle. One that another transaction changes meanwhile has another place
-	// then, and is not counted.
+	// its handle. One that another transaction changes meanwhile has another version
+	// then, and is not counted. The place is for the plan alone: a server may look for
+	// it no more once it has waited for the row, and where a table is in parts, it is
+	// one of each part.
 	stagedPlaces = `(SELECT c.*, l.place FROM pg_temp.item_change c CROSS JOIN LATERAL (
 	SELECT ctid AS place FROM item WHERE ws = $1 AND nid = c.nid AND version = c.version - 1 OFFSET 0) l OFFSET 0) n
-WHERE i.ctid = n.place AND i.kind = n.kind`
+WHERE i.ctid = n.place AND i.ws = $1 AND i.nid = n.nid AND i.version = n.version - 1 AND i.kind = n.kind`
 
 	// updateItems writes the staged items. To set a column to what it is costs
 	// nothing.

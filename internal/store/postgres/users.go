@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,7 +12,8 @@ import (
 const (
 	selectUser      = `SELECT ws, id, name, role, password, created_at, disabled_at FROM workspace_user WHERE ws = $1`
 	insertUserQuery = `INSERT INTO workspace_user (ws, id, name, role, password, created_at, disabled_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`
-	updateUserQuery = `UPDATE workspace_user SET role = $1, password = $2, disabled_at = $3 WHERE ws = $4 AND id = $5`
+	updateUserQuery = `UPDATE workspace_user SET role = $1, password = $2, disabled_at = $3 WHERE ws = $4 AND id = $5
+	AND role = $6 AND password = $7 AND disabled_at IS NOT DISTINCT FROM $8`
 )
 
 func scanUser(s pgx.Row) (store.User, error) {
@@ -48,6 +50,17 @@ func (db *DB) CreateUser(ctx context.Context, ws store.WS, u store.User) error {
 }
 
 // UpdateUser implements store.Operation.
-func (db *DB) UpdateUser(ctx context.Context, ws store.WS, u store.User) error {
-	return wrap("update user", db.change(ctx, true, updateUserQuery, u.Role, free(u.Password), millisOrNull(u.DisabledAt), ws, free(u.ID)))
+func (db *DB) UpdateUser(ctx context.Context, ws store.WS, was, u store.User) error {
+	err := db.transact(ctx, true, func(pg pgx.Tx) error {
+		tag, err := pg.Exec(ctx, updateUserQuery, u.Role, free(u.Password), millisOrNull(u.DisabledAt), ws, free(was.ID),
+			was.Role, free(was.Password), millisOrNull(was.DisabledAt))
+		if err != nil || tag.RowsAffected() == 1 {
+			return interpret(ctx, err, nil)
+		}
+		if _, err := one(ctx, pg, scanUser, selectUser+` AND id = $2`, ws, free(was.ID)); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: the user is no longer as it was read", store.ErrRetry)
+	})
+	return wrap("update user", err)
 }

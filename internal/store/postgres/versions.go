@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/pressly/goose/v3"
 )
@@ -12,14 +11,15 @@ import (
 // Look connects to a database to ask it something; unlike Open it changes
 // nothing there. The caller closes the pool.
 func Look(ctx context.Context, url string) (*pgxpool.Pool, error) {
-	plain, err := pgx.ParseConfig(url)
+	server, err := parse(url)
 	if err != nil {
-		return nil, fmt.Errorf("read the database's address: %w", err) // pgx leaves the password out
+		return nil, err
 	}
+	plain := server.plain()
 	if err := check(ctx, plain); err != nil {
 		return nil, fmt.Errorf("open %s: %w", place(plain), err)
 	}
-	return pgxpool.New(ctx, url)
+	return pgxpool.NewWithConfig(ctx, server.bounded(fewestConns, storeName, 0))
 }
 
 // Versions says of which version the tables are, 0 where there are none, and

@@ -59,6 +59,9 @@ func (db *DB) transact(ctx context.Context, durable bool, fn func(pgx.Tx) error)
 	if durable {
 		begin = beginDurable
 	}
+	if most := store.LockWait(ctx); most > 0 {
+		begin += fmt.Sprintf("; SET LOCAL lock_timeout = %d", most.Milliseconds())
+	}
 	pg, err := db.writers.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
 	if err != nil {
 		return fmt.Errorf("begin: %w", interpret(ctx, err, nil))

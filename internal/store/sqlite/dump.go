@@ -73,6 +73,13 @@ func (b behind) Scan(dest ...any) error {
 // reads.
 func (r reader) Dump(ctx context.Context, fn func(store.Record) error) error {
 	return r.atOneMoment(ctx, func(still reader) error {
+		id, err := still.Installation(ctx)
+		if err != nil {
+			return wrap("dump", err)
+		}
+		if err := fn(store.Record{Installation: &id}); err != nil {
+			return err
+		}
 		workspaces, err := collect(ctx, still.q, scanWorkspace, selectWorkspace+` ORDER BY ws`)
 		if err != nil {
 			return wrap("dump", interpret(err, nil))

@@ -26,6 +26,9 @@ const isUsed = `SELECT EXISTS (SELECT 1 FROM item) OR EXISTS (SELECT 1 FROM impo
 // contents are all tables of which a dump has something, and what hangs on them.
 var contents = []string{"item", "audit", "audit_counter", "request", "fix", "correction", "page", "batch", "import", "workspace_user", "api_key", "workspace"}
 
+// newInstallation makes another database of this one.
+const newInstallation = `UPDATE installation SET id = lower(hex(randomblob(16)))`
+
 // whole refuses a database that a Restore left half-filled.
 func (db *DB) whole(ctx context.Context) error {
 	var unfinished bool
@@ -96,6 +99,9 @@ func (db *DB) Abandon(ctx context.Context) error {
 		if err := empty(ctx, tx); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, newInstallation); err != nil {
+			return interpret(err, nil)
+		}
 		_, err := tx.ExecContext(ctx, markFinished)
 		return interpret(err, nil)
 	}))
@@ -156,6 +162,8 @@ func (t *tx) restoreImport(ctx context.Context, imp store.Import) error {
 // insertion is the statement that stores a record as it is.
 func insertion(ws store.WS, r *store.Record) (query string, args []any) {
 	switch {
+	case r.Installation != nil:
+		return `UPDATE installation SET id = ?`, []any{*r.Installation}
 	case r.Workspace != nil:
 		w := r.Workspace
 		return `INSERT INTO workspace (ws, name, currency, created_at) VALUES (?, ?, ?, ?)`, []any{ws, w.Name, w.Currency, millis(w.CreatedAt)}

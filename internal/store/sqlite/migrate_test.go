@@ -121,7 +121,7 @@ func TestVersionOneReadsRight(t *testing.T) {
 func TestVersionOneGoesOn(t *testing.T) {
 	ctx := context.Background()
 	db := openVersion(t, 1, versionOne)
-	stalled, err := db.Stalled(ctx, fromMillis(5000))
+	stalled, err := db.Stalled(ctx, fromMillis(5000), fromMillis(5000))
 	if err != nil {
 		t.Fatal(err)
 	}

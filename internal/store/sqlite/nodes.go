@@ -56,5 +56,11 @@ func (db *DB) LeaveNode(ctx context.Context, name string) error {
 	return wrap("leave node", err)
 }
 
+// Installation implements store.Operation.
+func (r reader) Installation(ctx context.Context) (string, error) {
+	id, err := scanText(r.q.QueryRowContext(ctx, `SELECT id FROM installation`))
+	return id, wrap("read the installation", interpret(err, nil))
+}
+
 // Clock implements store.Operation: the file has no clock but the process's.
 func (r reader) Clock(context.Context) (time.Time, error) { return r.now().UTC(), nil }

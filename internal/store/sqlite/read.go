@@ -94,7 +94,7 @@ func (snapshot) PurgeRequests(context.Context, time.Time) error { return errStil
 func (snapshot) CreateUser(context.Context, store.WS, store.User) error {
 	return errStill
 }
-func (snapshot) UpdateUser(context.Context, store.WS, store.User) error {
+func (snapshot) UpdateUser(context.Context, store.WS, store.User, store.User) error {
 	return errStill
 }
 func (snapshot) AppendAudit(context.Context, store.WS, *store.AuditEntry) error {

@@ -13,8 +13,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -42,6 +44,8 @@ type Options struct {
 	Now func() time.Time
 	// Unfinished opens a database that a Restore left half-filled, too.
 	Unfinished bool
+	// Migrate is what may be done to the tables.
+	Migrate store.Migrate
 }
 
 // Enqueue adds a job within a transaction and returns its id.
@@ -87,13 +91,17 @@ type DB struct {
 var _ store.Store = (*DB)(nil)
 
 // Open opens the database file at path, making it if it is missing, and brings
-// its tables up to date. Other processes may have the same file open.
+// its tables up to date, as far as opt.Migrate lets it; a *store.OldTablesError
+// where it does not. Other processes may have the same file open.
 func Open(ctx context.Context, path string, opt Options) (*DB, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if err := mayOpen(ctx, path, opt.Migrate); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	writer, err := openWriter(path, opt)
 	if err != nil {
@@ -128,6 +136,44 @@ func Open(ctx context.Context, path string, opt Options) (*DB, error) {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
 	}
 	return db, nil
+}
+
+// mayOpen looks at the file without touching it where it must stay as it is, and
+// makes it otherwise if it is missing.
+func mayOpen(ctx context.Context, path string, m store.Migrate) error {
+	if _, err := os.Stat(path); err != nil && m == store.MigrateNever && errors.Is(err, fs.ErrNotExist) {
+		newest, err := newestVersion()
+		if err == nil {
+			err = m.Allows(0, newest)
+		}
+		return err
+	}
+	if err := createPrivate(path); err != nil || m == store.MigrateAlways {
+		return err
+	}
+	db, err := openReaders(path, Options{}, readerCacheBytes)
+	if err != nil {
+		return err
+	}
+	have, newest, err := Versions(ctx, db)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	return m.Allows(have, newest)
+}
+
+// createPrivate makes the file if it is missing: SQLite would let everybody read it.
+// What SQLite lays beside it gets the file's own mode. A file that is there keeps
+// the one that its owner gave it.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func openWriter(path string, opt Options) (*sql.DB, error) {

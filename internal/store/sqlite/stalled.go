@@ -16,19 +16,20 @@ import (
 const moving = `i.state IN ('received', 'slicing', 'planning', 'running', 'pausing', 'terminating')`
 
 const (
-	// selectSilent finds the batches whose job has not been heard of since ?1.
+	// selectSilent finds the batches whose job has not been heard of since ?1, or
+	// says to have been heard of after ?2.
 	// An import that has just changed its state is given the same time as a
 	// batch that has just moved: its batches' beats are of before a pause.
 	// CROSS keeps SQLite from going through all batches there ever were.
 	selectSilent = `SELECT i.ws, i.state, ` + batchColumns + `
 FROM import i INDEXED BY import_moving CROSS JOIN batch b ON b.ws = i.ws AND b.import_no = i.no
-WHERE ` + moving + ` AND i.updated_at < ?1 AND b.state IN ('queued', 'running') AND coalesce(b.beat, 0) < ?1`
+WHERE ` + moving + ` AND (i.updated_at < ?1 OR i.updated_at > ?2) AND b.state IN ('queued', 'running') AND (coalesce(b.beat, 0) < ?1 OR b.beat > ?2)`
 
 	// selectIdle finds the imports none of whose batches has a job, or moved
 	// since ?1.
 	selectIdle = `SELECT i.ws, i.state, i.no, i.pass FROM import i INDEXED BY import_moving
-WHERE ` + moving + ` AND i.updated_at < ?1
-	AND NOT EXISTS (SELECT 1 FROM batch b WHERE b.ws = i.ws AND b.import_no = i.no AND (b.state IN ('queued', 'running') OR b.beat >= ?1))`
+WHERE ` + moving + ` AND (i.updated_at < ?1 OR i.updated_at > ?2)
+	AND NOT EXISTS (SELECT 1 FROM batch b WHERE b.ws = i.ws AND b.import_no = i.no AND (b.state IN ('queued', 'running') OR b.beat BETWEEN ?1 AND ?2))`
 
 	selectWaiting = `SELECT ` + batchColumns + ` FROM batch b WHERE b.ws = ? AND b.import_no = ? AND b.pass = ? AND b.state = 'waiting'`
 )
@@ -37,12 +38,12 @@ WHERE ` + moving + ` AND i.updated_at < ?1
 // stands still it lists the batches of its pass that wait; where there are
 // none, and of an import in another state, it lists the import alone, with a
 // batch that has no number.
-func (r reader) Stalled(ctx context.Context, before time.Time) (all []store.StalledBatch, err error) {
+func (r reader) Stalled(ctx context.Context, before, until time.Time) (all []store.StalledBatch, err error) {
 	err = r.atOneMoment(ctx, func(still reader) error {
-		if all, err = collect(ctx, still.q, scanSilent, selectSilent, millis(before)); err != nil {
+		if all, err = collect(ctx, still.q, scanSilent, selectSilent, millis(before), millis(until)); err != nil {
 			return err
 		}
-		idle, err := collect(ctx, still.q, scanIdle, selectIdle, millis(before))
+		idle, err := collect(ctx, still.q, scanIdle, selectIdle, millis(before), millis(until))
 		for i := 0; err == nil && i < len(idle); i++ {
 			var waiting []store.StalledBatch
 			waiting, err = still.waiting(ctx, idle[i])

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"fmt"
 
 	"tallyman/internal/store"
 )
@@ -10,7 +11,7 @@ import (
 const (
 	selectUser      = `SELECT ws, id, name, role, password, created_at, disabled_at FROM workspace_user WHERE ws = ?`
 	insertUserQuery = `INSERT INTO workspace_user (ws, id, name, role, password, created_at, disabled_at) VALUES (?, ?, ?, ?, ?, ?, ?)`
-	updateUserQuery = `UPDATE workspace_user SET role = ?, password = ?, disabled_at = ? WHERE ws = ? AND id = ?`
+	updateUserQuery = `UPDATE workspace_user SET role = ?, password = ?, disabled_at = ? WHERE ws = ? AND id = ? AND role = ? AND password = ? AND disabled_at IS ?`
 )
 
 func scanUser(s scanner) (store.User, error) {
@@ -47,6 +48,17 @@ func (db *DB) CreateUser(ctx context.Context, ws store.WS, u store.User) error {
 }
 
 // UpdateUser implements store.Operation.
-func (db *DB) UpdateUser(ctx context.Context, ws store.WS, u store.User) error {
-	return wrap("update user", db.change(ctx, true, updateUserQuery, u.Role, u.Password, millisOrNull(u.DisabledAt), ws, u.ID))
+func (db *DB) UpdateUser(ctx context.Context, ws store.WS, was, u store.User) error {
+	err := db.transact(ctx, true, func(_ *sql.Conn, tx *sql.Tx) error {
+		n, err := changes(tx.ExecContext(ctx, updateUserQuery, u.Role, u.Password, millisOrNull(u.DisabledAt), ws, was.ID,
+			was.Role, was.Password, millisOrNull(was.DisabledAt)))
+		if err != nil || n == 1 {
+			return err
+		}
+		if _, err := scanUser(tx.QueryRowContext(ctx, selectUser+` AND id = ?`, ws, was.ID)); err != nil {
+			return interpret(err, nil)
+		}
+		return fmt.Errorf("%w: the user is no longer as it was read", store.ErrRetry)
+	})
+	return wrap("update user", err)
 }

@@ -251,12 +251,40 @@ var stalledTrials = []trial{
 			{w.ws, apply(imp, 3), store.BatchQueued, store.Running},
 			{w.ws, apply(imp, 4), store.BatchQueued, store.Running}})
 	}},
+	{"stalled/what was noted for the future is of a wrong clock", func(w *world) {
+		add := func(n int, updated, beat time.Time) {
+			imp := newImport(n)
+			imp.State, imp.Pass, imp.UpdatedAt = store.Running, ledger.PassApply, updated
+			w.write(func(tx store.Tx) error { return tx.InsertImport(w.ctx(), &imp) })
+			b := newBatch(apply(imp, 1))
+			b.State, b.Beat, b.JobID = store.BatchRunning, &beat, 5
+			w.addBatches(b)
+		}
+		now, until, ahead := after(time.Minute), after(70*time.Second), after(time.Hour)
+		add(1, start, ahead)
+		add(2, start, until)
+		add(3, ahead, start)
+		add(4, ahead, ahead)
+		imp := newImport(5)
+		imp.State, imp.Pass, imp.UpdatedAt = store.Running, ledger.PassApply, ahead
+		w.write(func(tx store.Tx) error { return tx.InsertImport(w.ctx(), &imp) })
+		done := newBatch(apply(imp, 1))
+		done.State, done.Beat = store.BatchDone, &ahead
+		w.addBatches(done)
+		list, err := w.s.Stalled(w.ctx(), now, until)
+		w.ok(err)
+		var nos []int64
+		for _, sb := range list {
+			nos = append(nos, sb.Batch.ImportNo)
+		}
+		w.same("stalled imports", nos, []int64{1, 3, 4, 5})
+	}},
 	{"stalled/whole batches are listed", func(w *world) {
 		imp := w.addImport(1, store.Slicing)
 		b := newBatch(apply(imp, 1))
 		b.State, b.Beat, b.JobID, b.Epoch, b.Tally, b.Node = store.BatchRunning, ptr(start), 5, 6, counted(2), "node"
 		w.addBatches(b)
-		list, err := w.s.Stalled(w.ctx(), after(time.Second))
+		list, err := w.s.Stalled(w.ctx(), after(time.Second), after(time.Hour))
 		w.ok(err)
 		w.same("stalled", list, []store.StalledBatch{{WS: w.ws, Batch: b, State: store.Slicing}})
 	}},
@@ -322,7 +350,7 @@ type place struct {
 
 func (w *world) stalled(before time.Time) (list []place) {
 	w.Helper()
-	all, err := w.s.Stalled(w.ctx(), before)
+	all, err := w.s.Stalled(w.ctx(), before, before.Add(time.Hour))
 	w.ok(err)
 	for _, sb := range all {
 		list = append(list, place{sb.WS, sb.Batch.BatchRef, sb.Batch.State, sb.State})

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -38,8 +39,8 @@ var dumpTrials = []trial{
 			}
 			return nil
 		}))
-		all := []string{"workspace", "key", "user", "import", "batch", "page", "correction", "fix", "request", "audit", "item"}
-		w.same("records", got, append(slices.Clone(all), "workspace", "item", "workspace"))
+		all := []string{"installation", "workspace", "key", "user", "import", "batch", "page", "correction", "fix", "request", "audit", "item"}
+		w.same("records", got, append(all, "workspace", "item", "workspace"))
 	}},
 	{"dump/records have no job, no handle and no request in flight", func(w *world) {
 		w.fill()
@@ -49,6 +50,18 @@ var dumpTrials = []trial{
 				w.Errorf("dumped %+v", r)
 			}
 			return nil
+		}))
+	}},
+	{"installation/it stays", func(w *world) {
+		id, err := w.s.Installation(w.ctx())
+		w.ok(err)
+		if !installationID.MatchString(id) {
+			w.Errorf("the installation is %q", id)
+		}
+		w.ok(w.s.Snapshot(w.ctx(), func(still store.Store) error {
+			again, err := still.Installation(w.ctx())
+			w.same("the installation of a moment", again, id)
+			return err
 		}))
 	}},
 	{"dump/it is of one moment", func(w *world) {
@@ -184,6 +197,20 @@ func recordsOf(records []store.Record, end error) func() (store.Record, error) {
 	}
 }
 
+var installationID = regexp.MustCompile("^[0-9a-f]{32}$")
+
+// different fails unless two stores are installations of their own.
+func (w *world) different(one, other store.Store) {
+	w.Helper()
+	mine, err := one.Installation(w.ctx())
+	w.ok(err)
+	theirs, err := other.Installation(w.ctx())
+	w.ok(err)
+	if mine == theirs || !installationID.MatchString(theirs) {
+		w.Errorf("the installations are %q and %q", mine, theirs)
+	}
+}
+
 func dumpLoads(w *world, other store.Store) {
 	w.fill()
 	w.ok(other.Restore(w.ctx(), recordsOf(w.records(), io.EOF)))
@@ -261,7 +288,11 @@ func dumpBreaksOff(w *world, other store.Store) {
 	w.want(other.Restore(w.ctx(), recordsOf(all[:len(all)-1], broken)), broken)
 	w.want(other.Restore(w.ctx(), recordsOf(all, io.EOF)), store.ErrUnfinished)
 	w.ok(other.Abandon(w.ctx()))
-	w.same("what is left", w.dump(other), []string(nil))
+	theirs, err := other.Installation(w.ctx())
+	w.ok(err)
+	left := string((&store.Lines{}).Append(nil, &store.Record{Installation: &theirs}))
+	w.same("what is left", w.dump(other), []string{left})
+	w.different(w.s, other)
 	if err := other.Restore(w.ctx(), recordsOf([]store.Record{{WS: 1}}, io.EOF)); err == nil {
 		w.Error("a record of nothing was loaded")
 	}

@@ -306,7 +306,7 @@ var intrusions = []intrusion{
 	}},
 	// The sweep acts for every workspace and says which.
 	{"Store.Stalled", func(v *victim) error {
-		list, err := v.s.Stalled(v.ctx(), after(100*time.Hour))
+		list, err := v.s.Stalled(v.ctx(), after(100*time.Hour), after(100*time.Hour))
 		for _, sb := range list {
 			if sb.WS != v.ws {
 				return fmt.Errorf("found %+v", sb)
@@ -354,7 +354,7 @@ var intrusions = []intrusion{
 	{"Store.UpdateUser", func(v *victim) error {
 		u := v.user
 		u.Password = "stolen"
-		return refused(v.s.UpdateUser(v.ctx(), v.stranger, u), store.ErrNotFound)
+		return refused(v.s.UpdateUser(v.ctx(), v.stranger, v.user, u), store.ErrNotFound)
 	}},
 	{"Store.AppendAudit", func(v *victim) error {
 		return v.s.AppendAudit(v.ctx(), v.other, ptr(newEntry("import.undo", v.imp.ID)))
@@ -377,6 +377,7 @@ var intrusions = []intrusion{
 	{"Store.LeaveNode", func(v *victim) error { return v.s.LeaveNode(v.ctx(), "n") }},
 	{"Store.Nodes", func(v *victim) error { _, err := v.s.Nodes(v.ctx(), start); return err }},
 	{"Store.Load", func(v *victim) error { _, err := v.s.Load(v.ctx()); return err }},
+	{"Store.Installation", func(v *victim) error { _, err := v.s.Installation(v.ctx()); return err }},
 	{"Store.Clock", func(v *victim) error { _, err := v.s.Clock(v.ctx()); return err }},
 	{"Store.Writable", func(v *victim) error { return v.s.Writable(v.ctx()) }},
 

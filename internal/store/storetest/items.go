@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -365,6 +366,34 @@ var bytewise = []string{
 }
 
 var keyTrials = []trial{
+	{"key/as long as the catalog allows", func(w *world) {
+		it := newItem(1)
+		it.SKU, it.Slug, it.Ref = longKey(1), longKey(2), longKey(3)
+		finds := func() (found catalog.Item) {
+			for _, f := range []catalog.KeyField{catalog.KeySKU, catalog.KeySlug, catalog.KeyRef} {
+				got, err := w.s.Item(w.ctx(), w.ws, it.Kind, catalog.Key{Field: f, Value: it.Get(f)})
+				w.ok(err)
+				w.same("item by "+f.String(), got.ID, it.ID)
+				w.write(func(tx store.Tx) error {
+					list, err := tx.Find(w.ctx(), it.Kind, f, []string{it.Get(f)})
+					w.same("found by "+f.String(), len(list), 1)
+					return err
+				})
+				found = got
+			}
+			return found
+		}
+		w.insert(it)
+		was := finds()
+		it.SKU, it.Slug, it.Ref = longKey(4), longKey(5), longKey(6)
+		w.write(func(tx store.Tx) error {
+			changed := w.read(tx, was.ID)
+			changed[0].SKU, changed[0].Slug, changed[0].Ref = it.SKU, it.Slug, it.Ref
+			changed[0].Version++
+			return tx.Update(w.ctx(), changed)
+		})
+		finds()
+	}},
 	{"key/compared byte by byte", func(w *world) {
 		sorted := slices.Clone(bytewise)
 		slices.Sort(sorted)
@@ -491,6 +520,17 @@ var keyTrials = []trial{
 		w.insert(second)
 		w.same("shared", w.all(w.s, w.ws)[0].GTINShared, true)
 	}},
+}
+
+// longKey is a key of as many bytes as the catalog allows, which nothing makes
+// shorter.
+func longKey(seed uint64) string {
+	bytes := make([]byte, catalog.MaxKeyBytes)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for i := range bytes {
+		bytes[i] = byte('!' + random.IntN('~'-'!'))
+	}
+	return string(bytes)
 }
 
 func setKey(it *catalog.Item, f catalog.KeyField, v string) {

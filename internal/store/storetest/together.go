@@ -50,6 +50,32 @@ var togetherTrials = []trial{
 		w.same("winners", got, 1)
 		w.same("items", w.count(), 1)
 	}},
+	{"together/of many who change an item as they read it, one does", func(w *world) {
+		const writers = 6
+		w.insert(newItem(1))
+		var read []catalog.Item
+		w.write(func(tx store.Tx) error { read = w.read(tx, newItem(1).ID); return nil })
+		errs := make(chan error, writers)
+		for n := range writers {
+			go func() {
+				mine := read[0]
+				mine.Version++
+				mine.ImportNo = int64(100 + n)
+				errs <- w.s.Write(w.ctx(), w.ws, false, func(tx store.Tx) error { return tx.Update(w.ctx(), []catalog.Item{mine}) })
+			}()
+		}
+		won := 0
+		for range writers {
+			switch err := <-errs; {
+			case err == nil:
+				won++
+			default:
+				w.want(err, store.ErrRetry)
+			}
+		}
+		w.same("winners", won, 1)
+		w.same("version", w.all(w.s, w.ws)[0].Version, read[0].Version+1)
+	}},
 	{"together/a reader beside a bulk write always sees one account", func(w *world) {
 		imp := w.addImport(1, store.Running)
 		w.addBatches(newBatch(apply(imp, 1)))

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"errors"
+	"strings"
 	"time"
 
 	"tallyman/internal/store"
@@ -55,7 +57,7 @@ var userTrials = []trial{
 		sameName.Name, sameID.ID = jo.Name, jo.ID
 		w.want(w.s.CreateUser(w.ctx(), w.ws, sameName), store.ErrExists)
 		w.want(w.s.CreateUser(w.ctx(), w.ws, sameID), store.ErrExists)
-		w.want(w.s.UpdateUser(w.ctx(), w.ws, newUser("x")), store.ErrNotFound)
+		w.want(w.s.UpdateUser(w.ctx(), w.ws, newUser("x"), newUser("x")), store.ErrNotFound)
 		_, err := w.s.User(w.ctx(), w.ws, "Jo")
 		w.want(err, store.ErrNotFound)
 		w.same("users", w.users(w.ws), []store.User{jo})
@@ -64,11 +66,61 @@ var userTrials = []trial{
 		want := w.addUser(w.ws, newUser("jo"))
 		other := w.addUser(w.ws, newUser("kim"))
 		changed := store.User{ID: want.ID, WS: w.other, Name: "x", Role: "reader", Password: "new", CreatedAt: after(time.Hour), DisabledAt: ptr(after(time.Minute))}
-		w.ok(w.s.UpdateUser(w.ctx(), w.ws, changed))
+		w.ok(w.s.UpdateUser(w.ctx(), w.ws, want, changed))
 		want.Role, want.Password, want.DisabledAt = changed.Role, changed.Password, changed.DisabledAt
 		w.same("users", w.users(w.ws), []store.User{want, other})
-		changed.DisabledAt, want.DisabledAt = nil, nil
-		w.ok(w.s.UpdateUser(w.ctx(), w.ws, changed))
-		w.same("let in again", w.users(w.ws), []store.User{want, other})
+		again := want
+		again.DisabledAt = nil
+		w.ok(w.s.UpdateUser(w.ctx(), w.ws, want, again))
+		w.same("let in again", w.users(w.ws), []store.User{again, other})
 	}},
+	{"user/an update of what has changed meanwhile changes nothing", func(w *world) {
+		read := w.addUser(w.ws, newUser("jo"))
+		for what, meanwhile := range map[string]func(*store.User){
+			"role":     func(u *store.User) { u.Role = "reader" },
+			"password": func(u *store.User) { u.Password = "other" },
+			"disabled": func(u *store.User) { u.DisabledAt = ptr(after(time.Minute)) },
+			"later":    func(u *store.User) { u.DisabledAt = ptr(after(time.Hour)) },
+		} {
+			now := read
+			meanwhile(&now)
+			w.ok(w.s.UpdateUser(w.ctx(), w.ws, read, now))
+			mine := read
+			mine.Role, mine.Password = "importer", "mine"
+			w.want(w.s.UpdateUser(w.ctx(), w.ws, read, mine), store.ErrRetry)
+			w.same(what, w.users(w.ws), []store.User{now})
+			w.ok(w.s.UpdateUser(w.ctx(), w.ws, now, read))
+		}
+	}},
+	{"user/of those who change a user at once, each sees what the others did", func(w *world) {
+		w.addUser(w.ws, newUser("jo"))
+		const writers, rounds = 4, 5
+		errs := make(chan error, writers)
+		for range writers {
+			go func() { errs <- w.appendToPassword("jo", rounds) }()
+		}
+		for range writers {
+			w.ok(<-errs)
+		}
+		w.same("password", w.users(w.ws)[0].Password, newUser("jo").Password+strings.Repeat("x", writers*rounds))
+	}},
+}
+
+// appendToPassword changes what a user has by one letter, again and again.
+func (w *world) appendToPassword(name string, rounds int) error {
+	for done := 0; done < rounds; {
+		was, err := w.s.User(w.ctx(), w.ws, name)
+		if err != nil {
+			return err
+		}
+		u := was
+		u.Password += "x"
+		err = w.s.UpdateUser(w.ctx(), w.ws, was, u)
+		if err == nil {
+			done++
+		} else if !errors.Is(err, store.ErrRetry) {
+			return err
+		}
+	}
+	return nil
 }

@@ -142,7 +142,7 @@ var writeTrials = []trial{
 				"drop request":     still.DropRequest(w.ctx(), w.ws, "k", start),
 				"purge requests":   still.PurgeRequests(w.ctx(), start),
 				"create user":      still.CreateUser(w.ctx(), w.ws, newUser("u")),
-				"update user":      still.UpdateUser(w.ctx(), w.ws, newUser("u")),
+				"update user":      still.UpdateUser(w.ctx(), w.ws, newUser("u"), newUser("u")),
 				"append audit":     still.AppendAudit(w.ctx(), w.ws, ptr(newEntry("key.create", "k"))),
 				"purge audit":      errAudit,
 				"beat node":        still.BeatNode(w.ctx(), newNode("n", start)),
@@ -211,7 +211,7 @@ func (w *world) digest(s store.Store) (c contents) {
 	w.ok(err)
 	c.Imports, _, err = s.Imports(w.ctx(), w.ws, store.ImportFilter{}, store.Range{})
 	w.ok(err)
-	c.Stalled, err = s.Stalled(w.ctx(), after(100*time.Hour))
+	c.Stalled, err = s.Stalled(w.ctx(), after(100*time.Hour), after(100*time.Hour))
 	w.ok(err)
 	for _, imp := range c.Imports {
 		batches, err := s.Batches(w.ctx(), w.ws, imp.No, "")
