@@ -107,7 +107,7 @@ func (m *merger) value(op *Op, old string) (Value, bool) {
 		if p.Type == Money {
 			return m.money(op, old)
 		}
-		return op.Value, true
+		return op.Value, m.keyFits(op)
 	case OpDefault, OpUnset:
 		if p.Default != "" && (op.Kind == OpDefault || p.Required) {
 			return Value{Type: p.Type, Text: p.Default}, true
@@ -115,6 +115,18 @@ func (m *merger) value(op *Op, old string) (Value, bool) {
 		return Value{}, true
 	}
 	return Value{Type: p.Type, IsList: true, List: listAfter(op, Elements(old))}, true
+}
+
+// keyFits refuses a key that stores cannot index, wherever it came from. What an
+// undo puts back was there before.
+func (m *merger) keyFits(op *Op) bool {
+	if len(op.Value.Text) <= MaxKeyBytes || keyFieldOf(op.Field) == 0 || m.c.Undo != nil {
+		return true
+	}
+	p := tooManyBytes(op.Value.Text, MaxKeyBytes)
+	p.Column = m.d.f.heading(op.Field.Name)
+	m.d.problem(m.c, *p)
+	return false
 }
 
 func listAfter(op *Op, now []string) []string {
@@ -181,9 +193,18 @@ func (m *merger) fill(upTo string) {
 
 // CheckText checks a text value against its property's bounds.
 func CheckText(p *Property, s string) *Problem {
+	if p.MaxBytes > 0 && len(s) > p.MaxBytes {
+		return tooManyBytes(s, p.MaxBytes)
+	}
 	if p.MaxLength > 0 && len(s) > p.MaxLength && utf8.RuneCountInString(s) > p.MaxLength {
 		return &Problem{Code: CodeTooLong, Severity: Error, Value: Shorten(s),
 			Message: "The text has " + strconv.Itoa(utf8.RuneCountInString(s)) + " characters; at most " + strconv.Itoa(p.MaxLength) + " are allowed."}
 	}
 	return nil
+}
+
+func tooManyBytes(s string, most int) *Problem {
+	return &Problem{Code: CodeTooLong, Severity: Error, Value: Shorten(s),
+		Message: "The text has " + strconv.Itoa(len(s)) + " bytes; at most " + strconv.Itoa(most) +
+			" are allowed in a key. Letters other than A-Z take two to four."}
 }

@@ -28,8 +28,9 @@ type Property struct {
 	Options []string
 	// Refers is the kind that a Reference names.
 	Refers Kind
-	// MaxLength bounds text in characters and MaxItems a list; 0 is unbounded.
-	MaxLength, MaxItems int
+	// MaxLength bounds text in characters, MaxBytes in bytes and MaxItems a list; 0
+	// is unbounded.
+	MaxLength, MaxBytes, MaxItems int
 	// NonNegative refuses numbers and money below zero.
 	NonNegative bool
 }
@@ -43,6 +44,10 @@ type Field struct {
 	Key      string
 	Locale   string
 }
+
+// MaxKeyBytes bounds a key of an item in bytes of UTF-8: stores index keys whole,
+// and an entry of PostgreSQL's index has 2,704 bytes.
+const MaxKeyBytes = 2000
 
 // Names of the properties that also identify an item. Their values stand in
 // the document like any other and are copied into Item's key fields.
@@ -166,8 +171,8 @@ func builtIn() map[Kind][]Property {
 	common := func(ps ...Property) []Property {
 		return append([]Property{
 			{Name: PropSKU, Type: Text, MaxLength: 255},
-			{Name: PropSlug, Type: Text, MaxLength: 2048},
-			{Name: PropRef, Type: Text, MaxLength: 2048},
+			{Name: PropSlug, Type: Text, MaxBytes: MaxKeyBytes},
+			{Name: PropRef, Type: Text, MaxBytes: MaxKeyBytes},
 			{Name: PropType, Type: Text, MaxLength: 255},
 			{Name: "title", Type: Text, Translatable: true, MaxLength: 1000},
 			{Name: "description", Type: RichText, Translatable: true},

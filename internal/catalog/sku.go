@@ -28,6 +28,8 @@ func ParseSKU(cell string, longest int, ps []Problem) (string, []Problem) {
 	case len(sku) > longest && utf8.RuneCountInString(sku) > longest:
 		return "", refuse(ps, CodeTooLong, cell,
 			"The SKU has "+strconv.Itoa(utf8.RuneCountInString(sku))+" characters; at most "+strconv.Itoa(longest)+" are allowed.")
+	case len(sku) > MaxKeyBytes:
+		return "", append(ps, *tooManyBytes(cell, MaxKeyBytes))
 	case isShortenedNumber(sku):
 		return "", refuseDamaged(ps, cell)
 	}

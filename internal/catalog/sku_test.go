@@ -44,6 +44,10 @@ func TestParseSKULength(t *testing.T) {
 		good(strings.Repeat("x", 255), strings.Repeat("x", 255)),
 		bad(strings.Repeat("x", 256), CodeTooLong),
 	})
+	testCells(t, skuOf(5000), []cellCase{
+		good(strings.Repeat("界", 666)+"xy", strings.Repeat("界", 666)+"xy"),
+		bad(strings.Repeat("界", 667), CodeTooLong),
+	})
 	_, ps := ParseSKU(strings.Repeat("ü", 300), 40, nil)
 	if want := "The SKU has 300 characters; at most 40 are allowed."; ps[0].Message != want {
 		t.Errorf("got %q, want %q", ps[0].Message, want)

@@ -36,11 +36,7 @@ func (s *Service) check(ctx context.Context, imp *store.Import, f *rowFile, row 
 
 // decideAlone decides one group of one row on the catalog as it is.
 func (s *Service) decideAlone(ctx context.Context, imp *store.Import, in *input, g catalog.Group) (Check, error) {
-	var v *verdict
-	err := s.cfg.Store.ReadItems(ctx, imp.WS, func(items store.ItemReader) (err error) {
-		v, err = s.newDecider(ctx, imp, in).decide(ctx, items, &chunk{groups: []catalog.Group{g}, rows: 1})
-		return err
-	})
+	v, err := s.newDecider(ctx, imp, in).beside(ctx, &chunk{groups: []catalog.Group{g}, rows: 1})
 	if err != nil {
 		return Check{}, fmt.Errorf("decide: %w", err)
 	}

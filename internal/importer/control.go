@@ -65,8 +65,10 @@ func (s *Service) move(ctx context.Context, ws store.Workspace, id, verb string,
 	}
 	if done {
 		imp, err = s.cfg.Store.Import(ctx, ws.WS, id)
+		return imp, done, err
 	}
-	return imp, done, err
+	s.cfg.Log.InfoContext(ctx, "import is to "+verb, jobs.LogImport, id)
+	return imp, false, nil
 }
 
 // applying reports whether the pass writes rows.
@@ -147,7 +149,9 @@ func (s *Service) settle(ctx context.Context, ws store.WS, importNo int64) (stor
 
 // Resume implements API. The import goes on at its cursors.
 func (s *Service) Resume(ctx context.Context, ws store.Workspace, id string) (store.Import, error) {
+	var resumed bool
 	err := s.transact(ctx, ws.WS, true, func(tx store.Tx) error {
+		resumed = false
 		imp, err := tx.LockImportID(ctx, id)
 		if err != nil {
 			return err
@@ -168,10 +172,14 @@ func (s *Service) Resume(ctx context.Context, ws store.Workspace, id string) (st
 		if err := s.note(ctx, tx, audit.ImportResume, imp.ID, nil); err != nil {
 			return err
 		}
+		resumed = true
 		return s.kick(ctx, tx, &imp)
 	})
 	if err != nil {
 		return store.Import{}, asFault(err, id)
+	}
+	if resumed {
+		s.cfg.Log.InfoContext(ctx, "import resumed", jobs.LogImport, id)
 	}
 	return s.cfg.Store.Import(ctx, ws.WS, id)
 }
@@ -209,11 +217,12 @@ func asFault(err error, id string) error {
 // the given age and whose job nobody works on. It is run every few seconds on
 // every node; each thing it does is guarded by what the store says then.
 func (s *Service) Sweep(ctx context.Context, age time.Duration) error {
-	before := s.now().Add(-age)
-	if err := s.share(ctx); err != nil && !errors.Is(err, errMoved) {
-		s.cfg.Log.WarnContext(ctx, "share imports out", "error", err)
+	before, until := s.now().Add(-age), s.now().Add(clocksApart)
+	shared := s.share(ctx)
+	if errors.Is(shared, errMoved) {
+		shared = nil
 	}
-	stalled, err := s.cfg.Store.Stalled(ctx, before)
+	stalled, err := s.cfg.Store.Stalled(ctx, before, until)
 	if err != nil {
 		return fmt.Errorf("find stalled batches: %w", err)
 	}
@@ -237,9 +246,12 @@ func (s *Service) Sweep(ctx context.Context, age time.Duration) error {
 		if !passing(st.State) && st.Batch.State == store.BatchQueued && live[st.Batch.JobID] {
 			continue
 		}
-		if err := s.revive(ctx, st, before); err != nil {
+		if err := s.revive(ctx, st, before, until); err != nil {
 			s.cfg.Log.WarnContext(ctx, "revive import", batchAttrs(st.WS, st.Batch.BatchRef), "error", err)
 		}
+	}
+	if shared != nil {
+		return fmt.Errorf("share imports out: %w", shared)
 	}
 	return nil
 }
@@ -261,13 +273,21 @@ func (s *Service) liveJobs(ctx context.Context, stalled []store.StalledBatch) (m
 	return live, nil
 }
 
+// clocksApart is how far ahead a beat may lie of the clock that the nodes share. A
+// node whose clock was wrong, or another clock of before, wrote what lies further.
+const clocksApart = 10 * time.Second
+
+// reviveWait is how long a dead job's batch is waited for, which a node that stands
+// still may have locked: the next sweep tries again.
+const reviveWait = 2 * time.Second
+
 // revive puts one stalled batch, or an import without any, back to work.
-func (s *Service) revive(ctx context.Context, st *store.StalledBatch, before time.Time) error {
+func (s *Service) revive(ctx context.Context, st *store.StalledBatch, before, until time.Time) error {
 	if passing(st.State) {
-		_, err := s.settle(ctx, st.WS, st.Batch.ImportNo)
+		_, err := s.settle(store.WithLockWait(ctx, reviveWait), st.WS, st.Batch.ImportNo)
 		return err
 	}
-	return s.transact(ctx, st.WS, false, func(tx store.Tx) error {
+	return s.observed(store.WithLockWait(ctx, reviveWait), st.WS, false, func(tx store.Tx) error {
 		imp, err := tx.LockImport(ctx, st.Batch.ImportNo)
 		if err != nil || !imp.State.Working() {
 			return err
@@ -281,7 +301,7 @@ func (s *Service) revive(ctx context.Context, st *store.StalledBatch, before tim
 			return s.kick(ctx, tx, &imp)
 		}
 		b, err := tx.Batch(ctx, st.Batch.BatchRef)
-		if err != nil || b.State.Finished() || b.Epoch != st.Batch.Epoch || b.JobID != st.Batch.JobID || b.Beat != nil && !b.Beat.Before(before) {
+		if err != nil || b.State.Finished() || b.Epoch != st.Batch.Epoch || b.JobID != st.Batch.JobID || b.Beat != nil && !b.Beat.Before(before) && !b.Beat.After(until) {
 			return err
 		}
 		s.cfg.Log.WarnContext(ctx, "batch stopped beating; starting it again",

@@ -31,6 +31,10 @@ type verdict struct {
 	// fresh says that the rows were all new, so that the next chunk may be
 	// decided as if its items did not exist.
 	fresh bool
+	// seen is what the decisions rest on; nil where the store refuses what does not
+	// hold. wrote is what they write.
+	seen  *seen
+	wrote *footprint
 }
 
 // decider decides the chunks of one batch. It is not safe for concurrent use.
@@ -64,17 +68,27 @@ func (d *decider) ahead(ctx context.Context, c *chunk) (v *verdict, err error) {
 	case d.svc.fresh.get(d.imp.WS, d.imp.No) && !c.any(unguarded) && c.plannedNew():
 		return d.assumingNew(c), nil
 	}
-	err = d.svc.cfg.Store.ReadItems(ctx, d.imp.WS, func(items store.ItemReader) error {
-		v, err = d.decide(ctx, items, c)
+	if v, err = d.beside(ctx, c); err != nil {
+		return nil, fmt.Errorf("decide ahead: %w", err)
+	}
+	v.page()
+	return v, nil
+}
+
+// beside decides a chunk on the items that are committed now. They are read
+// first and decided on after: what a decision asks of other imports is read as
+// well, and whoever waited for one connection while holding another could wait
+// for good.
+func (d *decider) beside(ctx context.Context, c *chunk) (*verdict, error) {
+	var k *known
+	err := d.svc.cfg.Store.ReadItems(ctx, d.imp.WS, func(items store.ItemReader) (err error) {
+		k, err = d.read(ctx, items, c)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("decide ahead: %w", err)
+		return nil, err
 	}
-	if v != nil {
-		v.page()
-	}
-	return v, nil
+	return d.decideOn(k), nil
 }
 
 // assumingNew decides the chunk as if none of its items existed. Two rows of
@@ -102,12 +116,23 @@ func (d *decider) assumingNew(c *chunk) *verdict {
 
 // decide decides a chunk on the items that the reader shows.
 func (d *decider) decide(ctx context.Context, items store.ItemReader, c *chunk) (*verdict, error) {
-	d.facts.Now = d.svc.now()
-	k := &known{chunk: c, world: newWorld(c.rows), found: byKey[store.Found]{size: c.rows}}
-	if err := k.read(ctx, items, d.imp.No); err != nil {
+	k, err := d.read(ctx, items, c)
+	if err != nil {
 		return nil, err
 	}
-	v := &verdict{}
+	return d.decideOn(k), nil
+}
+
+// read finds out about the items that a chunk touches.
+func (d *decider) read(ctx context.Context, items store.ItemReader, c *chunk) (*known, error) {
+	k := &known{chunk: c, world: newWorld(c.rows), found: byKey[store.Found]{size: c.rows}, seen: &seen{}}
+	return k, k.read(ctx, items, d.imp.No)
+}
+
+// decideOn decides a chunk on what was read for it.
+func (d *decider) decideOn(k *known) *verdict {
+	d.facts.Now = d.svc.now()
+	v, c := &verdict{seen: k.seen}, k.chunk
 	for i := range c.groups {
 		if k.unchanged[i] {
 			k.takeUnchanged(i, &v.decisions)
@@ -122,7 +147,7 @@ func (d *decider) decide(ctx context.Context, items store.ItemReader, c *chunk) 
 	v.fresh = allNew(&v.decisions)
 	v.matched = k.matched
 	d.seal(v, c)
-	return v, nil
+	return v
 }
 
 // seal works out what is to be written, and starts encoding the page beside it.
@@ -149,6 +174,7 @@ func (d *decider) seal(v *verdict, c *chunk) {
 		return page
 	}
 	writes := coalesce(v.decisions.Writes)
+	v.wrote = footprintOf(writes)
 	for i := range writes {
 		switch writes[i].Outcome {
 		case catalog.Updated:
@@ -368,9 +394,11 @@ type known struct {
 	world *world
 	// found are the matches of the chunk's keys.
 	found byKey[store.Found]
+	// seen is all that was looked up.
+	seen *seen
 	// keys says that a change sets keys, which another may have had.
 	keys bool
-	// shared says that several changes of the chunk reach one item.
+	// shared says that several changes of the chunk that are decided reach one item.
 	shared bool
 	// matched has a bit for each key field by which a change found an item.
 	matched byte
@@ -383,7 +411,7 @@ type known struct {
 // keys; then the items that differ; then, for items that are made or whose keys
 // change, who owns those keys.
 func (k *known) read(ctx context.Context, items store.ItemReader, importNo int64) error {
-	var match lookups
+	match := &k.seen.match
 	for i := range k.chunk.groups {
 		for j := range k.chunk.groups[i].Changes {
 			match.addMatch(&k.chunk.groups[i].Changes[j])
@@ -393,21 +421,25 @@ func (k *known) read(ctx context.Context, items store.ItemReader, importNo int64
 		return err
 	}
 	k.unchanged = make([]bool, len(k.chunk.groups))
-	var owners lookups
+	for i := range k.chunk.groups {
+		k.unchanged[i] = k.asBefore(&k.chunk.groups[i], importNo)
+	}
+	k.readShared()
+	owners := &k.seen.owners
 	handles := make(map[catalog.Kind][]int64)
 	for i := range k.chunk.groups {
-		g := &k.chunk.groups[i]
-		if k.unchanged[i] = k.asBefore(g, importNo); k.unchanged[i] {
+		if k.unchanged[i] {
 			continue
 		}
+		g := &k.chunk.groups[i]
 		for j := range g.Changes {
-			k.need(&g.Changes[j], handles, &owners)
+			k.need(&g.Changes[j], handles, owners)
 		}
 	}
 	if err := k.readItems(ctx, items, handles); err != nil {
 		return err
 	}
-	k.dropKnown(&owners, &match)
+	k.dropKnown(owners, match)
 	return owners.find(ctx, items, k.noteOwner)
 }
 
@@ -431,6 +463,46 @@ func (k *known) mayMatter(writes []catalog.Write) bool {
 
 func (k *known) note(at lookup, key string, f store.Found) {
 	k.found.add(at, key, f)
+	k.seen.add(at.kind, f.Handle)
+}
+
+// readShared has the items read that several groups reach, by whatever keys: what
+// one of them does is then known to those after it, which a group that is taken
+// unread would not ask.
+func (k *known) readShared() {
+	if !slices.Contains(k.unchanged, true) {
+		return
+	}
+	reached := make([]reachedBy, 0, len(k.chunk.groups))
+	for i := range k.chunk.groups {
+		for j := range k.chunk.groups[i].Changes {
+			c := &k.chunk.groups[i].Changes[j]
+			for _, key := range c.Keys {
+				for _, f := range k.found.get(lookup{c.Kind, key.Field}, key.Value) {
+					reached = append(reached, reachedBy{c.Kind, f.Handle, i})
+				}
+			}
+		}
+	}
+	if order := cmpReached; !slices.IsSortedFunc(reached, order) {
+		slices.SortFunc(reached, order)
+	}
+	for i := 1; i < len(reached); i++ {
+		if a, b := reached[i-1], reached[i]; a.kind == b.kind && a.handle == b.handle && a.group != b.group {
+			k.unchanged[a.group], k.unchanged[b.group] = false, false
+		}
+	}
+}
+
+// reachedBy is an item that a group of a chunk reaches.
+type reachedBy struct {
+	kind   catalog.Kind
+	handle int64
+	group  int
+}
+
+func cmpReached(a, b reachedBy) int {
+	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.handle, b.handle), cmp.Compare(a.group, b.group))
 }
 
 // matches returns what the change's deciding key found.
@@ -538,6 +610,7 @@ func (k *known) dropKnown(owners, match *lookups) {
 // noteOwner makes the owner of a key known to the decisions by its id alone:
 // that is all they ask of an item that the change does not match.
 func (k *known) noteOwner(at lookup, key string, f store.Found) {
+	k.seen.add(at.kind, f.Handle)
 	it := &catalog.Item{ID: f.ID, Kind: at.kind, Handle: f.Handle, ImportNo: f.ImportNo}
 	switch at.field {
 	case catalog.KeySKU:

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"tallyman/internal/catalog"
-	"tallyman/internal/jobs"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
@@ -47,7 +46,7 @@ func (s *Service) finishRows(ctx context.Context, st *started) error {
 	if done := now.Tally.Rows(); done != now.Rows+now.Extra {
 		return fmt.Errorf("the import has %d rows and accounts for %d", now.Rows+now.Extra, done)
 	}
-	err = s.endStep(ctx, st, func(tx store.Tx, imp *store.Import) error {
+	return s.endStep(ctx, st, func(tx store.Tx, imp *store.Import) error {
 		if undoesMore(imp, &now.Tally) {
 			imp.Round++
 			return s.startRound(ctx, tx, imp, planReport{Retry: &RetryOptions{Failed: true}, Failed: now.Tally.Failed})
@@ -59,10 +58,6 @@ func (s *Service) finishRows(ctx context.Context, st *started) error {
 		}
 		return s.end(ctx, tx, imp, store.Done)
 	})
-	if err == nil {
-		s.cfg.Log.InfoContext(ctx, "import done", jobs.LogImport, st.imp.ID, jobs.LogPass, st.batch.Pass, jobs.LogBatch, st.batch.No)
-	}
-	return err
 }
 
 // undoesMore reports whether an undo runs its failed rows once more: a key that

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/files"
@@ -363,6 +364,39 @@ func TestSweepRevivesWhatNobodyWorksOn(t *testing.T) {
 	}
 	// The job is lost: as after a node died with it, its batch holds a job that
 	// the engine no longer knows.
+	if err := s.db.jobsLost(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	if err := s.svc.Sweep(ctx, -patience); err != nil {
+		t.Fatal(err)
+	}
+	if end := s.await(imp.ID, store.State.Ended); end.Tally.Created != 3000 {
+		t.Errorf("tally %+v", end.Tally)
+	}
+}
+
+// A node whose clock was ahead died, or another clock holds now: what it noted for
+// the future keeps nobody from its batch.
+func TestSweepRevivesWhatBeatsInTheFuture(t *testing.T) {
+	s := newIdleStack(t, nil)
+	ctx := context.Background()
+	imp, err := s.begin("a.csv", products(3000, "a"), importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.db.Write(ctx, s.ws.WS, false, func(tx store.Tx) error {
+		b, err := tx.Batch(ctx, store.BatchRef{ImportNo: imp.No, Pass: ledger.PassSlice, No: 1})
+		if err != nil {
+			return err
+		}
+		ahead := time.Now().Add(24 * time.Hour)
+		b.State, b.Beat = store.BatchRunning, &ahead
+		return tx.SaveBatch(ctx, &b)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := s.db.jobsLost(ctx); err != nil {
 		t.Fatal(err)
 	}

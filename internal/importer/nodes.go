@@ -100,7 +100,7 @@ func (s *Service) share(ctx context.Context) error {
 		return fmt.Errorf("measure load: %w", err)
 	}
 	if load.Batches[store.BatchWaiting] > 0 {
-		err = s.eachRunning(ctx, func(imp *store.Import) error { return s.shareOut(ctx, imp, window, max(len(nodes), 1)) })
+		err = s.eachRunning(ctx, func(imp *store.Import) error { return s.shareOut(ctx, imp, window, nodes) })
 	}
 	if err == nil {
 		s.cluster.done(window)
@@ -148,7 +148,7 @@ func (s *Service) eachRunning(ctx context.Context, fn func(*store.Import) error)
 var errMoved = errors.New("the import has moved on")
 
 // shareOut brings one import to the window.
-func (s *Service) shareOut(ctx context.Context, imp *store.Import, window, nodes int) error {
+func (s *Service) shareOut(ctx context.Context, imp *store.Import, window int, nodes []store.Node) error {
 	batches, err := s.cfg.Store.Batches(ctx, imp.WS, imp.No, imp.Pass)
 	if err != nil {
 		return fmt.Errorf("find batches: %w", err)
@@ -163,7 +163,7 @@ func (s *Service) shareOut(ctx context.Context, imp *store.Import, window, nodes
 		}
 	}
 	key := importKey{imp.WS, imp.No}
-	s.cluster.setSurplus(key, (max(enqueued-window, 0)+nodes-1)/nodes)
+	s.cluster.setSurplus(key, s.partOf(max(enqueued-window, 0), nodes))
 	if first == 0 || enqueued >= window {
 		return nil
 	}
@@ -180,6 +180,29 @@ func (s *Service) shareOut(ctx context.Context, imp *store.Import, window, nodes
 		}
 		return s.enqueueNext(ctx, tx, imp.WS, &now, imp.Pass, window-enqueued)
 	})
+}
+
+// partOf is this node's part of so many jobs, where each node that works takes one
+// as even a part: all parts together are as many jobs.
+func (s *Service) partOf(jobs int, nodes []store.Node) int {
+	all, own := 1, 0
+	for i := range nodes {
+		switch n := &nodes[i]; {
+		case n.Name == s.cfg.Node && n.Held != "":
+			return 0
+		case n.Name == s.cfg.Node || n.Held != "":
+		default:
+			all++
+			if n.Name < s.cfg.Node {
+				own++
+			}
+		}
+	}
+	part := jobs / all
+	if own < jobs%all {
+		part++
+	}
+	return part
 }
 
 // isNext reports whether the batch is still the first of the pass at work that

@@ -197,8 +197,8 @@ type listsFirst struct {
 
 func (l *listsFirst) Load(ctx context.Context) (store.Load, error) { return store.Load{}, nil }
 
-func (l *listsFirst) Stalled(ctx context.Context, before time.Time) ([]store.StalledBatch, error) {
-	all, err := l.Store.Stalled(ctx, before)
+func (l *listsFirst) Stalled(ctx context.Context, before, until time.Time) ([]store.StalledBatch, error) {
+	all, err := l.Store.Stalled(ctx, before, until)
 	close(l.listed)
 	<-l.held
 	return all, err
@@ -369,4 +369,41 @@ func (s *stack) batchOf(imp store.Import, pass ledger.Pass) *store.Batch {
 		}
 	}
 	return nil
+}
+
+// Nodes that each find an import to have too many jobs leave it, together, as many
+// as it may have.
+func TestNodesGiveUpNoMoreJobsThanAreTooMany(t *testing.T) {
+	for _, c := range []struct{ before, after, nodes int }{{3, 1, 3}, {4, 1, 2}, {3, 2, 4}, {6, 2, 3}} {
+		t.Run(fmt.Sprintf("%d to %d on %d", c.before, c.after, c.nodes), func(t *testing.T) {
+			s, cfg := nodesStack(t, func(c *importer.Config) { c.Workers = 8 })
+			cfg.WorkersPerImport = c.before
+			s.svc = s.another(cfg, "before")
+			imp := s.sliced(2*c.before + c.nodes)
+			// Each job works on one batch, and hands its place on or gives it up.
+			cfg.WorkersPerImport, cfg.SliceTime = c.after, time.Nanosecond
+			nodes := make([]*importer.Service, c.nodes)
+			for i := range nodes {
+				s.beat(store.Node{Name: fmt.Sprint("node", i), Workers: 8})
+				nodes[i] = s.another(cfg, fmt.Sprint("node", i))
+			}
+			for _, n := range nodes {
+				sweep(t, n)
+			}
+			if n := s.enqueued(imp); n != c.before {
+				t.Fatalf("%d jobs, want %d", n, c.before)
+			}
+			for i, j := range s.jobsOf(imp, c.before) {
+				if err := nodes[i%c.nodes].Work(context.Background(), j.Job, j.id); err != nil {
+					t.Fatal(err)
+				}
+				if n := s.enqueued(imp); n < c.after {
+					t.Fatalf("%d jobs are left, want %d", n, c.after)
+				}
+			}
+			if n := s.enqueued(imp); n != c.after {
+				t.Errorf("%d jobs, want %d", n, c.after)
+			}
+		})
+	}
 }

@@ -105,9 +105,11 @@ func (s *Service) observed(ctx context.Context, ws store.WS, durable bool, fn fu
 		return err
 	}
 	for i := range noted.started {
+		s.cfg.Log.InfoContext(ctx, "import started", jobs.LogImport, noted.started[i].ID)
 		s.cfg.Observer.ImportStarted(ctx, &noted.started[i])
 	}
 	for i := range noted.ended {
+		s.cfg.Log.InfoContext(ctx, "import ended", jobs.LogImport, noted.ended[i].ID, jobs.LogPass, noted.ended[i].Pass, "state", noted.ended[i].State)
 		s.tellEnd(ctx, &noted.ended[i])
 	}
 	return nil

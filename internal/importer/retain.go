@@ -72,27 +72,43 @@ func (s *Service) retain(ctx context.Context, imp *store.Import, now time.Time) 
 	if err := s.dropBodies(ctx, imp, images, outcomes); err != nil {
 		return err
 	}
-	if file {
-		if still, err := s.stillUnmoved(ctx, imp); err != nil || !still {
+	if file && !imp.FilesGone {
+		if err := s.mayDelete(ctx); err != nil {
 			return err
 		}
-		if err := s.deleteFiles(ctx, imp); err != nil {
+		if err := s.leaveGoneMark(ctx, imp); err != nil {
 			return err
 		}
 	}
+	// Files go after the mark: who runs the import again has it unmarked, and its
+	// files. Pages go before it: after a crash the rest is found again.
+	if marked, err := s.markGone(ctx, imp, images, outcomes, file); err != nil || !marked {
+		return err
+	}
 	s.cfg.Log.InfoContext(ctx, "import aged out", jobs.LogImport, imp.ID, "images", images, "outcomes", outcomes, "files", file)
-	// The mark comes last: after a crash the rest is found again.
-	return s.transact(ctx, imp.WS, false, func(tx store.Tx) error {
+	if file {
+		return s.deleteFiles(ctx, imp)
+	}
+	return nil
+}
+
+// markGone notes what is gone, or goes now; it reports false where the import has
+// moved on.
+func (s *Service) markGone(ctx context.Context, imp *store.Import, images, outcomes, file bool) (marked bool, err error) {
+	err = s.transact(ctx, imp.WS, false, func(tx store.Tx) error {
+		marked = false
 		fresh, err := tx.LockImport(ctx, imp.No)
 		if err != nil || fresh.Version != imp.Version {
 			return err
 		}
+		marked = true
 		fresh.ImagesGone, fresh.OutcomesGone, fresh.FilesGone = fresh.ImagesGone || images, fresh.OutcomesGone || outcomes, fresh.FilesGone || file
 		if err := tx.UpdateImport(ctx, &fresh); err != nil {
 			return err
 		}
 		return s.note(audit.ByItself(ctx), tx, audit.ImportAgeOut, imp.ID, audit.Detail{"images": images, "outcomes": outcomes, "files": file})
 	})
+	return marked, err
 }
 
 // dropBodies takes from an import's pages what is past its time, some at once.
@@ -112,14 +128,6 @@ func (s *Service) dropBodies(ctx context.Context, imp *store.Import, images, out
 		}
 	}
 	return nil
-}
-
-func (s *Service) stillUnmoved(ctx context.Context, imp *store.Import) (still bool, err error) {
-	err = s.transact(ctx, imp.WS, false, func(tx store.Tx) error {
-		still, err = unmoved(ctx, tx, imp)
-		return err
-	})
-	return still, err
 }
 
 // unmoved reports whether the import is as it was found: one that runs again since

@@ -62,6 +62,8 @@ func (s *Service) mayRetry(ctx context.Context, imp *store.Import, opt RetryOpti
 		return catalog.Faultf(catalog.KindConflict, "wrong_state", "The import was rolled back; import the file again.")
 	case imp.OutcomesGone || imp.ImagesGone:
 		return catalog.Faultf(catalog.KindConflict, "retry_expired", "The rows of this import are past their retention; import the file again.")
+	case imp.FilesGone && hasFile(imp):
+		return catalog.Faultf(catalog.KindConflict, "retry_expired", "The file of this import is past its retention; import the file again.")
 	case rows == 0:
 		return catalog.Faultf(catalog.KindConflict, "nothing_to_retry", "No row of the import is to be run again. Failed: %d, held: %d, not processed: %d.",
 			t.Failed, t.Held, imp.Rows+imp.Extra-t.Rows())

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"tallyman/internal/catalog"
 	"tallyman/internal/jobs"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
@@ -22,12 +23,20 @@ func (s *Service) run(ctx context.Context, job store.Job, id int64) error {
 	if err != nil {
 		return err
 	}
+	p := s.newPulse(&st)
+	return p.beating(ctx, func(ctx context.Context) error { return s.runBatches(ctx, p, id, until) })
+}
+
+// runBatches works on one batch after the other, until there is none or the time
+// slice is over.
+func (s *Service) runBatches(ctx context.Context, p *pulse, id int64, until time.Time) error {
+	st := p.st
 	in, err := s.open(ctx, &st.imp)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	w := &chunkWriter{svc: s, st: &st, decider: s.newDecider(ctx, &st.imp, in), in: in, jobID: id, until: until}
+	w := &chunkWriter{svc: s, st: st, pulse: p, decider: s.newDecider(ctx, &st.imp, in), in: in, jobID: id, until: until}
 	for more := true; more; {
 		working, done := s.cfg.Observer.BatchClaimed(ctx, &st.imp, &st.batch)
 		more, err = s.runBatch(working, w, in)
@@ -86,14 +95,17 @@ func (s *Service) readAhead(ctx context.Context, r *chunkReader) (<-chan decoded
 
 // chunkWriter takes a batch's chunks to the store.
 type chunkWriter struct {
-	svc *Service
-	st  *started
+	svc   *Service
+	st    *started
+	pulse *pulse
 	// decider decides chunks within their transaction.
 	decider *decider
 	in      *input
 	jobID   int64
 	// until is when the time slice is over.
 	until time.Time
+	// before is what the chunk before wrote, while this one was decided ahead.
+	before *footprint
 }
 
 // writeAll writes chunks until the batch or the time slice ends. more says that
@@ -162,6 +174,8 @@ func (w *chunkWriter) write(ctx context.Context, c *chunk, then after) error {
 		case err == nil:
 			w.svc.probe(StepChunkAfterCommit)
 			return nil
+		case errors.Is(err, store.ErrTooLarge):
+			return w.tooLarge(ctx, err)
 		case !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrRetry):
 			return err
 		case c.verdict != nil:
@@ -176,10 +190,21 @@ func (w *chunkWriter) write(ctx context.Context, c *chunk, then after) error {
 	}
 }
 
+// tooLarge ends the import: no further try makes the value smaller.
+func (w *chunkWriter) tooLarge(ctx context.Context, err error) error {
+	row := w.st.batch.NextRow
+	w.svc.cfg.Log.ErrorContext(ctx, "the database does not take a value", "import", w.st.imp.ID, "from_row", row, "error", err)
+	return catalog.Faultf(catalog.KindInternal, "value_too_large",
+		"One of the rows from row %d on has a value that is too large for the database; the log says for what. Rows done so far stay; shorten it and import the file again.", row)
+}
+
 // transact is the chunk's one transaction: items, page, cursor, tally.
 func (w *chunkWriter) transact(ctx context.Context, c *chunk, then after, try int) error {
+	w.pulse.pause()
+	defer w.pulse.goOn()
 	s, began := w.svc, time.Now()
 	var page *ledger.Page
+	var wrote *footprint
 	// The batch in memory moves only once the transaction has committed.
 	b := w.st.batch
 	s.probe(StepChunkBegin)
@@ -187,7 +212,7 @@ func (w *chunkWriter) transact(ctx context.Context, c *chunk, then after, try in
 		if err := tx.CheckBatch(ctx, b.BatchRef, b.Epoch); err != nil {
 			return err
 		}
-		if page, err = w.items(ctx, tx, c); err != nil {
+		if page, wrote, err = w.items(ctx, tx, c); err != nil {
 			return err
 		}
 		s.probe(StepChunkWrite)
@@ -207,23 +232,28 @@ func (w *chunkWriter) transact(ctx context.Context, c *chunk, then after, try in
 		return fmt.Errorf("write chunk at row %d: %w", b.NextRow, err)
 	}
 	w.tellChunk(ctx, c, &w.st.batch, page, began, try)
-	w.st.batch = b
+	w.st.batch, w.before = b, wrote
+	w.pulse.beaten()
 	return nil
 }
 
-// items writes what the chunk decided and returns its page; nil for no rows.
-func (w *chunkWriter) items(ctx context.Context, tx store.Tx, c *chunk) (*ledger.Page, error) {
+// items writes what the chunk decided and returns its page, nil for no rows, and
+// what it wrote.
+func (w *chunkWriter) items(ctx context.Context, tx store.Tx, c *chunk) (*ledger.Page, *footprint, error) {
 	if c.rows == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	v := c.verdict
 	if w.st.batch.Pass.Planning() {
 		// A plan is what the catalog was when it was read; nothing is written.
-		return v.page(), nil
+		return v.page(), nil, nil
+	}
+	if v != nil && v.seen.moved(w.before) {
+		v = nil
 	}
 	if v != nil {
 		if ok, err := v.holds(ctx, tx); err != nil {
-			return nil, err
+			return nil, nil, err
 		} else if !ok {
 			v = nil
 		}
@@ -231,21 +261,21 @@ func (w *chunkWriter) items(ctx context.Context, tx store.Tx, c *chunk) (*ledger
 	if v == nil {
 		if c.groups == nil {
 			if err := w.svc.reread(ctx, w.st, w.in, c); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		var err error
 		if v, err = w.decider.decide(ctx, tx, c); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if err := v.store(ctx, tx); err != nil {
 		// The chunk may be decided again, with the encoder that is at work on it.
 		v.page()
-		return nil, err
+		return nil, nil, err
 	}
 	w.svc.fresh.set(w.st.imp.WS, w.st.imp.No, v.fresh)
-	return v.page(), nil
+	return v.page(), v.wrote, nil
 }
 
 // advance writes the page and moves the batch's cursor and tally.
@@ -317,7 +347,11 @@ func (w *chunkWriter) nextBatch(ctx context.Context, tx store.Tx, handOn bool) e
 		return w.svc.enqueueFinish(ctx, tx, &imp)
 	}
 	if !handOn {
-		return nil
+		// Others may have given places up since this was found to be one too many.
+		waiting, err := tx.NextBatches(ctx, imp.No, w.st.batch.Pass, left)
+		if err != nil || left-len(waiting) >= w.svc.window() {
+			return err
+		}
 	}
 	return w.svc.enqueueNext(ctx, tx, imp.WS, &imp, w.st.batch.Pass, 1)
 }

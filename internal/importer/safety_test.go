@@ -3,6 +3,7 @@ package importer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -129,6 +130,41 @@ func TestAStepThatAlwaysFailsEndsTheImport(t *testing.T) {
 			s.checkTally(end)
 		})
 	}
+}
+
+// A value that the database does not take ends the import at the first try.
+func TestAValueTooLargeForTheDatabaseEndsTheImport(t *testing.T) {
+	var tries atomic.Int64
+	s := newStack(t, func(c *importer.Config) { c.Store = tight{c.Store, &tries} })
+	imp, err := s.begin("a.csv", products(300, "a"), importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := s.await(imp.ID, store.State.Ended)
+	if end.State != store.FailedState || end.FaultCode != "value_too_large" || !strings.Contains(end.FaultMessage, "from row ") || tries.Load() != 1 {
+		t.Errorf("%s, %s: %s, after %d tries", end.State, end.FaultCode, end.FaultMessage, tries.Load())
+	}
+	s.checkTally(end)
+}
+
+// tight is a store whose indexes take no item.
+type tight struct {
+	store.Store
+	tries *atomic.Int64
+}
+
+func (t tight) Write(ctx context.Context, ws store.WS, durable bool, fn func(store.Tx) error) error {
+	return t.Store.Write(ctx, ws, durable, func(tx store.Tx) error { return fn(tightTx{tx, t.tries}) })
+}
+
+type tightTx struct {
+	store.Tx
+	tries *atomic.Int64
+}
+
+func (t tightTx) Insert(context.Context, store.Prepared) error {
+	t.tries.Add(1)
+	return fmt.Errorf("insert items: %w", store.ErrTooLarge)
 }
 
 // unreadable is a store whose items cannot be read ahead.

@@ -41,6 +41,8 @@ type Config struct {
 	// Held says in a sentence why this node takes nothing on just now, "" for
 	// nothing; nil where nobody watches over it. It must not wait.
 	Held func() string
+	// MayDelete says why files may not be removed just now; nil where nobody looks.
+	MayDelete func(ctx context.Context) error
 	// ScratchDir is a local folder for the slice step's temporary files.
 	ScratchDir string
 	// MaxUploadBytes bounds an upload; 0 is unbounded.

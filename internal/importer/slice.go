@@ -40,12 +40,12 @@ func (s *Service) slice(ctx context.Context, job store.Job, id int64) (err error
 	}
 	ctx, done := s.cfg.Observer.BatchClaimed(ctx, &st.imp, &st.batch)
 	defer func() { done(err) }()
-	in, err := s.open(ctx, &st.imp)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
 	return s.beating(ctx, &st, func(ctx context.Context) error {
+		in, err := s.open(ctx, &st.imp)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
 		s.probe(StepSlice)
 		switch {
 		case st.imp.Sliced:

@@ -3,6 +3,8 @@ package importer_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -86,5 +88,110 @@ func TestUploadsWithoutAnImportGo(t *testing.T) {
 	}
 	if _, err := a.files.Stat(ctx, kept.FileKey); err != nil {
 		t.Errorf("the upload of an import: %v", err)
+	}
+}
+
+// dying is a file store whose process dies at the first file that is deleted.
+type dying struct {
+	files.Store
+	at func(key string) error
+}
+
+func (d *dying) Delete(ctx context.Context, key string) error {
+	if d.at != nil {
+		if err := d.at(key); err != nil {
+			return err
+		}
+	}
+	return d.Store.Delete(ctx, key)
+}
+
+// What a process that died left of the files of an aged out import goes with the
+// uploads that nobody needs; those of other imports stay.
+func TestTheRestOfAnAgedOutImportGoes(t *testing.T) {
+	d := &dying{}
+	a := newAging(t, func(c *importer.Config) {
+		d.Store = c.Files
+		c.Files = d
+		c.KeepFiles = 20 * day
+	})
+	ctx := context.Background()
+	imp := a.upload("a.csv", "sku,title,price\nA,a,1\nA,a,2\nB,b,x\n")
+	d.at = func(string) error { return errors.New("the process dies") }
+	a.at = a.at.Add(21 * day)
+	kept := a.upload("b.csv", "sku,title,price\nC,c,1\n")
+	if err := a.svc.Retain(ctx); err == nil {
+		t.Fatal("retention did not die")
+	}
+	d.at = nil
+	if now := a.now(imp); !now.FilesGone {
+		t.Error("files went before the import said so")
+	}
+	a.pass(time.Hour)
+	left := len(a.keysOf())
+	a.at = time.Now().Add(25 * time.Hour)
+	if err := a.svc.Tidy(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range a.keysOf() {
+		if key == imp.FileKey || strings.HasPrefix(key, fmt.Sprintf("w%d/imports/%d/", imp.WS, imp.No)) {
+			t.Errorf("%s is left", key)
+		}
+	}
+	if n := len(a.keysOf()); n == 0 || n >= left {
+		t.Errorf("of %d files %d are left", left, n)
+	}
+	if _, err := a.files.Stat(ctx, kept.FileKey); err != nil {
+		t.Errorf("the upload of another import: %v", err)
+	}
+	if again := a.upload("c.csv", "sku,title,price\nC,c,2\n"); again.State != store.Done {
+		t.Errorf("%s", again.State)
+	}
+}
+
+// A retry that comes while files are being taken is told that they are, and one
+// that came just before keeps them.
+func TestARetryMeetsRetentionOfItsFile(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		t.Run(fmt.Sprint("early ", early), func(t *testing.T) {
+			d := &dying{}
+			var a *aging
+			var imp store.Import
+			ctx := context.Background()
+			retried := 0
+			retry := func() error {
+				retried++
+				_, err := a.svc.Retry(ctx, a.ws, imp.ID, importer.RetryOptions{Failed: true})
+				return err
+			}
+			a = newAging(t, func(c *importer.Config) {
+				d.Store = c.Files
+				c.Files = d
+				c.KeepFiles = 20 * day
+				if early {
+					c.Store = expiring{c.Store, func() {
+						if err := retry(); err != nil {
+							t.Error(err)
+						}
+					}}
+				}
+			})
+			imp = a.upload("a.csv", "sku,title,price\nA,a,1\nB,b,x\n")
+			if !early {
+				d.at = func(string) error {
+					d.at = nil
+					wantFault(t, retry(), "retry_expired")
+					return nil
+				}
+			}
+			a.pass(21 * day)
+			now := a.drain(imp)
+			if retried != 1 || now.State != store.Done || now.FaultCode != "" || now.FilesGone == early || now.Tally != imp.Tally {
+				t.Errorf("%d retries, %s %s %+v, files gone %v", retried, now.State, now.FaultCode, now.Tally, now.FilesGone)
+			}
+			if _, err := a.files.Stat(ctx, imp.FileKey); (err == nil) != early {
+				t.Errorf("the file: %v", err)
+			}
+		})
 	}
 }

@@ -167,12 +167,18 @@ type started struct {
 	batch store.Batch
 }
 
+// startTime bounds how long a job waits until it may begin.
+const startTime = time.Minute
+
 // start claims the batch that the job holds: the one it was enqueued for, or
 // one it had gone on to when its process died. The import moves from received to its working
 // state with its first job.
 func (s *Service) start(ctx context.Context, job store.Job, id int64) (started, error) {
 	var st started
-	err := s.transact(ctx, job.WS, false, func(tx store.Tx) error {
+	bounded, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	err := s.transact(bounded, job.WS, false, func(tx store.Tx) error {
+		ctx := bounded
 		imp, err := tx.LockImport(ctx, job.Batch.ImportNo)
 		if err != nil {
 			return err
@@ -202,6 +208,9 @@ func (s *Service) start(ctx context.Context, job store.Job, id int64) (started, 
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return st, store.ErrStale
+	}
+	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
+		err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	if err != nil {
 		return st, fmt.Errorf("start %s batch %d: %w", job.Batch.Pass, job.Batch.No, err)
@@ -391,52 +400,4 @@ func (s *Service) unlessStopped(ctx context.Context, fn func(context.Context) er
 		return fmt.Errorf("%w: %w", cause, err)
 	}
 	return err
-}
-
-// beating runs fn and meanwhile moves the batch's beat every second, so that a
-// step longer than a time slice is not taken for dead. fn's context ends when
-// the batch is taken back.
-func (s *Service) beating(ctx context.Context, st *started, fn func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				if err := s.beat(ctx, st); errors.Is(err, store.ErrFenced) {
-					cancel(err)
-					return
-				}
-			}
-		}
-	}()
-	err := fn(ctx)
-	cause := context.Cause(ctx)
-	cancel(nil)
-	<-stopped
-	if errors.Is(cause, store.ErrFenced) {
-		return store.ErrFenced
-	}
-	return err
-}
-
-func (s *Service) beat(ctx context.Context, st *started) error {
-	return s.transact(ctx, st.imp.WS, false, func(tx store.Tx) error {
-		if err := tx.CheckBatch(ctx, st.batch.BatchRef, st.batch.Epoch); err != nil {
-			return err
-		}
-		b, err := tx.Batch(ctx, st.batch.BatchRef)
-		if err != nil {
-			return err
-		}
-		now := s.now()
-		b.Beat = &now
-		return tx.SaveBatch(ctx, &b)
-	})
 }

@@ -11,12 +11,45 @@ import (
 	"sync"
 
 	"tallyman/internal/files"
+	"tallyman/internal/files/marker"
 	"tallyman/internal/store"
 )
 
 // copiers is how many files are copied at once: most are small, and a bucket
 // answers slowly.
 const copiers = 8
+
+// whoseFiles makes sure that neither place has the files of another database.
+func (m *mover) whoseFiles(ctx context.Context) (err error) {
+	if m.installation, err = m.from.Store.Installation(ctx); err != nil {
+		return fmt.Errorf("find out whose files they are: %w", err)
+	}
+	if err := marker.Check(ctx, m.from.Files, m.installation); err != nil {
+		return fmt.Errorf("look at the old files: %w", err)
+	}
+	if m.to.Store != nil {
+		if m.replaced, err = m.to.Store.Installation(ctx); err != nil {
+			return fmt.Errorf("find out whose files they are: %w", err)
+		}
+	}
+	owner, err := marker.Owner(ctx, m.to.Files)
+	var other *marker.Other
+	if err != nil && !errors.As(err, &other) {
+		return fmt.Errorf("look at the new files: %w", err)
+	}
+	if err != nil || owner != "" && owner != m.installation && owner != m.replaced {
+		return fmt.Errorf("look at the new files: %w: %w", ErrInUse, marker.Check(ctx, m.to.Files, m.installation))
+	}
+	return nil
+}
+
+// markFiles makes the new files the old database's, and so the new one's.
+func (m *mover) markFiles(ctx context.Context) error {
+	if err := marker.Take(ctx, m.to.Files, m.installation, m.replaced); err != nil {
+		return fmt.Errorf("mark the new files: %w", err)
+	}
+	return nil
+}
 
 // refuseStrangers makes sure that the new place has no files of somebody else,
 // whose retention might take ours.
@@ -25,6 +58,9 @@ func (m *mover) refuseStrangers(ctx context.Context) error {
 		return nil
 	}
 	err := m.to.Files.List(ctx, "", func(f files.Info) error {
+		if f.Key == marker.Key {
+			return nil
+		}
 		_, err := m.from.Files.Stat(ctx, f.Key)
 		if errors.Is(err, files.ErrNotFound) {
 			return fmt.Errorf("%w: it has the file %s, which is not here; name an empty bucket, prefix or folder", ErrInUse, f.Key)
@@ -63,6 +99,9 @@ func (m *mover) copyFiles(ctx context.Context) error {
 		})
 	}
 	err = m.from.Files.List(ctx, "", func(f files.Info) error {
+		if f.Key == marker.Key {
+			return nil // the new place has its own
+		}
 		select {
 		case work <- f:
 			return nil

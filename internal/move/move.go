@@ -86,7 +86,7 @@ func Run(ctx context.Context, from, to Place, opt Options) (Report, error) {
 		steps = append(steps, m.clear, m.look)
 	}
 	if to.Files != nil {
-		steps = append(steps, m.refuseStrangers, m.copyFiles)
+		steps = append(steps, m.whoseFiles, m.refuseStrangers, m.markFiles, m.copyFiles)
 	}
 	if to.Store != nil {
 		steps = append(steps, m.copyRecords, m.compare)
@@ -112,9 +112,12 @@ func (o Options) withDefaults() Options {
 // mover is one move.
 type mover struct {
 	from, to Place
-	opt      Options
-	report   Report
-	sent     digest
+	// installation is the old database's, which the new one takes over; replaced is
+	// what the new one has until then, "" where it is not moved.
+	installation, replaced string
+	opt                    Options
+	report                 Report
+	sent                   digest
 }
 
 // clear empties a half-filled database where that is asked for.
@@ -172,5 +175,5 @@ var errEnough = errors.New("enough")
 // fresh reports whether the record may be in a database on which a node was
 // started and nothing else was done.
 func fresh(r *store.Record) bool {
-	return r.Workspace != nil && r.Workspace.Name == store.DefaultWorkspace || r.Audit != nil
+	return r.Installation != nil || r.Workspace != nil && r.Workspace.Name == store.DefaultWorkspace || r.Audit != nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"tallyman/internal/files"
 	"tallyman/internal/files/disk"
+	"tallyman/internal/files/marker"
 	"tallyman/internal/files/s3"
 	"tallyman/internal/files/s3/s3test"
 	"tallyman/internal/move"
@@ -103,11 +104,14 @@ func put(t *testing.T, s files.Store, key string, content []byte) {
 	must(t, err)
 }
 
-// all are a store's files by what they hash to.
+// all are a store's files but its marker by what they hash to.
 func all(t *testing.T, s files.Store) map[string][sha256.Size]byte {
 	t.Helper()
 	got := map[string][sha256.Size]byte{}
 	must(t, s.List(t.Context(), "", func(f files.Info) error {
+		if f.Key == marker.Key {
+			return nil
+		}
 		r, err := s.Open(t.Context(), f.Key)
 		if err != nil {
 			return err
@@ -196,6 +200,78 @@ func TestFilesOfOthersAreRefused(t *testing.T) {
 	same(t, "files", len(all(t, to.Files)), 1)
 	_, err = move.Run(t.Context(), from, to, move.Options{Restart: true})
 	must(t, err)
+}
+
+// belongs is the installation of a place's database, which its files must be
+// marked with.
+func belongs(t *testing.T, p move.Place) string {
+	t.Helper()
+	id, err := p.Store.Installation(t.Context())
+	must(t, err)
+	owner, err := marker.Owner(t.Context(), p.Files)
+	must(t, err)
+	same(t, "the files' owner", owner, id)
+	return id
+}
+
+// The new place is the installation that the old one was, whether its files were
+// marked for the database that is replaced or not at all.
+func TestAnInstallationMoves(t *testing.T) {
+	for name, mark := range map[string]func(t *testing.T, from, to move.Place) string{
+		"nobody's": func(*testing.T, move.Place, move.Place) string { return "" },
+		"the new database's": func(t *testing.T, _, to move.Place) string {
+			id, err := to.Store.Installation(t.Context())
+			must(t, err)
+			return id
+		},
+		"the old database's": func(t *testing.T, from, _ move.Place) string {
+			id, err := from.Store.Installation(t.Context())
+			must(t, err)
+			return id
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from, to := filled(t), folder(t)
+			if id := mark(t, from, to); id != "" {
+				must(t, marker.Claim(t.Context(), to.Files, id))
+			}
+			before, err := from.Store.Installation(t.Context())
+			must(t, err)
+			must(t, marker.Claim(t.Context(), from.Files, before))
+			report, err := move.Run(t.Context(), from, to, move.Options{})
+			must(t, err)
+			same(t, "installation", belongs(t, to), before)
+			same(t, "files copied", report.Copied, int64(4))
+		})
+	}
+}
+
+// Files of another database are neither moved to nor moved away.
+func TestFilesOfAnotherDatabaseAreRefused(t *testing.T) {
+	other := strings.Repeat("ab", 16)
+	from, to := filled(t), folder(t)
+	must(t, marker.Claim(t.Context(), to.Files, other))
+	for _, restart := range []bool{false, true} {
+		for _, target := range []move.Place{to, {Files: to.Files}} {
+			if restart && target.Store == nil {
+				continue
+			}
+			_, err := move.Run(t.Context(), from, target, move.Options{Restart: restart})
+			if !errors.Is(err, move.ErrInUse) || !strings.Contains(err.Error(), other) {
+				t.Errorf("moved to the files of another database: %v", err)
+			}
+		}
+	}
+	owner, err := marker.Owner(t.Context(), to.Files)
+	must(t, err)
+	same(t, "the files' owner", owner, other)
+	same(t, "files", len(all(t, to.Files)), 0)
+
+	from, to = filled(t), folder(t)
+	must(t, marker.Claim(t.Context(), from.Files, other))
+	if _, err := move.Run(t.Context(), from, to, move.Options{}); err == nil || !strings.Contains(err.Error(), other) {
+		t.Errorf("moved files of another database away: %v", err)
+	}
 }
 
 func TestOnlyFilesMove(t *testing.T) {

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -133,5 +134,24 @@ func TestNobodyIsThere(t *testing.T) {
 	_, err = Open(t.Context(), cfg, o.options())
 	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "correct endpoint") || !strings.Contains(err.Error(), o.server.Endpoint) {
 		t.Errorf("Open: %v, want where nobody is and what to do", err)
+	}
+}
+
+// TestOpenGivesUpSoon: whoever waits for a start hears within seconds of a server
+// that is not there, however long the store's requests are made again later.
+func TestOpenGivesUpSoon(t *testing.T) {
+	now := time.Unix(0, 0)
+	opt := Options{Patience: time.Hour, Now: func() time.Time { return now },
+		Wait: func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil }}
+	cfg, err := ParseURL("s3://bucket?endpoint=http://127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := now
+	if _, err := Open(t.Context(), cfg, opt); err == nil || !strings.Contains(err.Error(), "no server is there") {
+		t.Errorf("got %v", err)
+	}
+	if took := now.Sub(began); took > 10*time.Second {
+		t.Errorf("it tried for %s", took)
 	}
 }

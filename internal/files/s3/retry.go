@@ -42,6 +42,9 @@ const (
 // context's.
 func (s *Store) try(ctx context.Context, limit time.Duration, call func(context.Context) error) error {
 	var since time.Time
+	if s.longest > 0 {
+		limit = min(limit, s.longest)
+	}
 	for failed := 0; ; failed++ {
 		err := attempt(ctx, limit, call)
 		if err == nil || ctx.Err() != nil {

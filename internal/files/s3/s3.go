@@ -39,7 +39,10 @@ type Options struct {
 	// Patience is how long a request that fails for the moment is made again,
 	// counted from its first failure; 0 means a minute.
 	Patience time.Duration
-	// LeftoverAge is how long ago an upload must have begun before Open takes it
+	// OpenPatience is how long Open takes at most to find the bucket; 0 means 8
+	// seconds.
+	OpenPatience time.Duration
+	// LeftoverAge is how long ago an upload must have begun before Sweep takes it
 	// for one that a crash left, and removes it; 0 means 24 hours.
 	LeftoverAge time.Duration
 	// Now is the clock; nil means time.Now.
@@ -55,6 +58,9 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.Patience == 0 {
 		o.Patience = time.Minute
+	}
+	if o.OpenPatience == 0 {
+		o.OpenPatience = 8 * time.Second
 	}
 	if o.LeftoverAge == 0 {
 		o.LeftoverAge = 24 * time.Hour
@@ -82,22 +88,21 @@ type Store struct {
 	client minio.Core
 	conns  *http.Transport
 	ahead  *budget
+	// longest bounds every attempt; 0 is for no bound.
+	longest time.Duration
 }
 
 var _ files.Store = (*Store)(nil)
 
-// Open opens the store, makes sure that the bucket is there and can be listed,
-// and removes the uploads that a crash left. Its error names what to do.
+// Open opens the store and makes sure that the bucket is there and can be listed.
+// Its error names what to do.
 func Open(ctx context.Context, cfg Config, opts Options) (*Store, error) {
 	s, err := newStore(ctx, cfg, opts)
 	if err == nil {
-		err = s.Check(ctx)
+		err = s.hasty().Check(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open file store %s: %w", cfg, err)
-	}
-	if err := s.sweep(ctx); err != nil {
-		s.opts.Log.Warn("unfinished uploads were not looked for; a lifecycle rule can remove them as well", "store", cfg.String(), "error", err)
 	}
 	return s, nil
 }
@@ -112,6 +117,15 @@ func newStore(ctx context.Context, cfg Config, opts Options) (*Store, error) {
 		return nil, err
 	}
 	return &Store{cfg: cfg, opts: opts.withDefaults(), client: minio.Core{Client: client}, conns: conns, ahead: newBudget(readAheadTotal)}, nil
+}
+
+// hasty is the store as Open tries it: whoever waits for a start wants to hear soon
+// what is wrong.
+func (s *Store) hasty() *Store {
+	h := *s
+	h.longest = h.opts.OpenPatience / 2
+	h.opts.Patience = min(h.opts.Patience, h.longest)
+	return &h
 }
 
 // Check returns an error that names what to do where the bucket is not there or

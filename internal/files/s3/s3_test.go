@@ -194,7 +194,9 @@ func TestAbortRemovesWhatWasSent(t *testing.T) {
 	}
 }
 
-func TestOpenRemovesLeftovers(t *testing.T) {
+// Leftovers are swept where they are old and certainly ours, and by nobody who
+// does not ask for it.
+func TestSweepRemovesLeftovers(t *testing.T) {
 	bucket := server.Bucket(t)
 	s := mustOpenStore(t, server.URL(bucket+"/mine"), Options{})
 	w := newWriter(t.Context(), s, "1/file")
@@ -205,14 +207,22 @@ func TestOpenRemovesLeftovers(t *testing.T) {
 	if err := w.await(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	ours, none := func(key string) bool { return key == "1/file" }, func(string) bool { return false }
 	for _, c := range []struct {
 		path string
 		age  time.Duration
+		ours func(string) bool
 		want int
-	}{{"/mine", 0, 1}, {"/mine", 23 * time.Hour, 1}, {"/other", 48 * time.Hour, 1}, {"/mine", 25 * time.Hour, 0}} {
-		mustOpenStore(t, server.URL(bucket+c.path), Options{Now: func() time.Time { return time.Now().Add(c.age) }})
+	}{{"/mine", 0, ours, 1}, {"/mine", 23 * time.Hour, ours, 1}, {"/other", 48 * time.Hour, ours, 1}, {"", 48 * time.Hour, ours, 1},
+		{"/mine", 48 * time.Hour, none, 1}, {"/mine", 48 * time.Hour, nil, 1}, {"/mine", 25 * time.Hour, ours, 0}} {
+		sweeper := mustOpenStore(t, server.URL(bucket+c.path), Options{Now: func() time.Time { return time.Now().Add(c.age) }})
+		if c.ours != nil { // else it is only opened
+			if err := sweeper.Sweep(t.Context(), c.ours); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if n := server.Uploads(t, bucket); n != c.want {
-			t.Errorf("%d uploads are left after %s was opened %s later, want %d", n, c.path, c.age, c.want)
+			t.Errorf("%d uploads are left after %s was swept %s later, want %d", n, c.path, c.age, c.want)
 		}
 	}
 	if _, err := w.Commit(t.Context()); err == nil {

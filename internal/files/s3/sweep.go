@@ -3,23 +3,26 @@ package s3
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 )
 
-// sweep removes the uploads that were begun long ago and neither finished nor
-// aborted: their writers are gone, and their parts take room.
-func (s *Store) sweep(ctx context.Context) error {
+// Sweep removes those uploads of files whose keys are ours that were begun long
+// ago and neither finished nor aborted: their writers are gone, and their parts
+// take room. Others may keep files in the same bucket, so whatever is not
+// certainly ours stays. A lifecycle rule can remove uploads as well.
+func (s *Store) Sweep(ctx context.Context, ours func(key string) bool) error {
 	before := s.opts.Now().Add(-s.opts.LeftoverAge)
 	var last minio.ListMultipartUploadsResult
 	removed := 0
 	for {
 		page, err := s.uploads(ctx, last.NextKeyMarker, last.NextUploadIDMarker)
 		if err != nil {
-			return err
+			return fmt.Errorf("look for unfinished files: %w", err)
 		}
-		n, err := s.sweepPage(ctx, page.Uploads, before)
+		n, err := s.sweepPage(ctx, page.Uploads, before, ours)
 		removed += n
 		if err != nil {
 			return err
@@ -42,11 +45,12 @@ func (s *Store) uploads(ctx context.Context, afterKey, afterUpload string) (page
 	return page, err
 }
 
-// sweepPage removes those uploads that were begun before a time, and returns how
-// many there were.
-func (s *Store) sweepPage(ctx context.Context, uploads []minio.ObjectMultipartInfo, before time.Time) (removed int, err error) {
+// sweepPage removes those of our uploads that were begun before a time, and
+// returns how many there were.
+func (s *Store) sweepPage(ctx context.Context, uploads []minio.ObjectMultipartInfo, before time.Time, ours func(string) bool) (removed int, err error) {
 	for _, u := range uploads {
-		if !u.Initiated.Before(before) {
+		key, within := strings.CutPrefix(u.Key, s.cfg.Prefix)
+		if !within || !ours(key) || !u.Initiated.Before(before) {
 			continue
 		}
 		if err := s.removeUpload(ctx, u.Key, u.UploadID); err != nil {
