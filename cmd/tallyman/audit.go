@@ -24,7 +24,7 @@ type auditCommand struct {
 	Since  config.Span `help:"Only what was done in this time, such as 24h or 7d." placeholder:"TIME"`
 	Limit  int         `help:"Entries to list, at most; 0 is all (${default})." default:"50" placeholder:"N"`
 	JSON   bool        `name:"json" help:"Print a JSON array."`
-	place
+	tenant
 }
 
 // Help is the part of the help text that flags cannot say.
@@ -49,7 +49,7 @@ func (c *auditCommand) Run(ctx context.Context, p *program) error {
 	if c.Since > 0 {
 		f.From = p.now().Add(-time.Duration(c.Since))
 	}
-	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
+	return c.at().beside(ctx, p, func(n *node, ws store.Workspace) error {
 		entries, err := n.store.Audit(ctx, ws.WS, f, c.Limit)
 		if err != nil {
 			return fmt.Errorf("read audit log: %w", err)
@@ -63,6 +63,10 @@ func (c *auditCommand) Run(ctx context.Context, p *program) error {
 		}
 		if c.JSON {
 			return printJSON(p.stdout, objects)
+		}
+		if len(rows) == 0 {
+			p.nothingFound("The audit log has no such entry.")
+			return nil
 		}
 		return table(p.stdout, []string{"TIME", "WHO", "DOOR", "ACTION", "OBJECT", "DETAIL"}, rows)
 	})
@@ -107,5 +111,5 @@ func (n *node) noteRefusals() {
 		defer cancel()
 		return n.accounts.CloseRefusals(ctx)
 	})
-	n.background("note refusals", refusalsEvery, refusalsEvery, n.accounts.FlushRefusals)
+	n.background("note refusals", refusalsEvery, refusalsEvery, within(sweepTime, n.accounts.FlushRefusals))
 }

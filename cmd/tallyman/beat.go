@@ -49,13 +49,13 @@ func (n *node) startBeats(ctx context.Context) {
 		defer cancel()
 		if err := n.store.LeaveNode(ctx, n.name); err != nil {
 			// They see soon enough that it is gone.
-			n.settings.log.Warn("leave the other nodes", "error", err)
+			n.settings.engineLog.Warn("leave the other nodes", "error", oneLine(err))
 		}
 		return nil
 	})
 	n.checkName(ctx)
 	if err := n.beat(ctx); err != nil {
-		n.settings.log.Warn("beat", "error", err)
+		n.settings.engineLog.Warn("beat", "error", oneLine(err))
 	}
 	n.background("beat", importer.NodeBeat, importer.NodeBeat, n.beat)
 }

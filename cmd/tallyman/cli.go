@@ -34,9 +34,9 @@ type commands struct {
 
 const description = `Tallyman imports product files into a catalog and accounts for every row.
 
-Everything is kept in one data folder. One process works on it: "tallyman serve", or a single "tallyman import". The other commands may be used beside it at any time, and an import beside a server is handed over to it.
+Everything is kept in one data folder, on which one process works: "tallyman serve", or a single "tallyman import". With --database and --files it is kept in PostgreSQL and in S3 or a shared folder, on which any number of nodes work: "tallyman serve" and "tallyman work". The other commands may be used beside them at any time, and an import beside a server of its data folder is handed over to it.
 
-Exit codes: 0 complete; 2 complete, with errors in some rows; 3 refused: the file or its header cannot be imported; 1 anything else. A plan: 0 nothing would change; 2 something would; 3 rows with errors, or refused.`
+Exit codes: 0 complete; 2 complete, with errors in some rows; 3 refused: the file or its header cannot be imported; 1 anything else. A plan: 0 nothing would change; 2 something would; 3 rows with errors, or refused. Of move: 2 moved, but some uploads were damaged before. Of migrate --check: 2 there is something to do. Of doctor: 1 something is wrong.`
 
 // grammar are the parser's options. A parser that has printed help stores the
 // exit code instead of ending the process, so that deferred calls still run.

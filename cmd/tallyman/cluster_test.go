@@ -84,7 +84,7 @@ func (c *cluster) look() {
 		c.t.Fatal(err)
 	}
 	set.log = slog.New(slog.DiscardHandler)
-	if c.sees, err = openNode(context.Background(), p, set); err != nil {
+	if c.sees, err = openNode(context.Background(), p, set, store.MigrateAlways); err != nil {
 		c.t.Fatal(err)
 	}
 	if c.ws, err = c.sees.workspace(context.Background()); err != nil {

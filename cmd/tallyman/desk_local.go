@@ -87,6 +87,15 @@ func (d *localDesk) view(imp store.Import) (view, error) {
 	shown := rest.ImportObject(imp, d.node.now())
 	shown.SetUndoable(d.node.imports.UndoableUntil(&imp))
 	shown.SetWaiting(d.node.imports.WaitingFor(context.Background(), &imp))
+	return viewOfObject(shown, &imp)
+}
+
+// viewAt is a view without what only the importer knows.
+func viewAt(imp store.Import, now time.Time) (view, error) {
+	return viewOfObject(rest.ImportObject(imp, now), &imp)
+}
+
+func viewOfObject(shown any, imp *store.Import) (view, error) {
 	object, err := json.Marshal(shown)
 	if err != nil {
 		return view{}, fmt.Errorf("write import: %w", err)

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"tallyman/internal/store"
@@ -31,6 +34,7 @@ func (f *deskFlags) desk(ctx context.Context, p *program, command string) (desk,
 	if err != nil {
 		return nil, err
 	}
+	set.noteLocalFiles(p)
 	return p.deskAt(ctx, set, command)
 }
 
@@ -61,7 +65,7 @@ func (f *deskFlags) at(ctx context.Context, p *program, command string, do func(
 // take the folder, or at the server that has it. A folder that another import
 // has is waited for.
 func (p *program) deskAt(ctx context.Context, set *settings, command string) (desk, error) {
-	told := false
+	said := ""
 	for {
 		n, err := openOwner(ctx, p, set, command)
 		if err == nil {
@@ -70,21 +74,29 @@ func (p *program) deskAt(ctx context.Context, set *settings, command string) (de
 		if !errors.Is(err, errLocked) {
 			return nil, err
 		}
-		if s, ok := set.folder.server(); ok && answers(ctx, s.URL) {
-			return newRemoteDesk(s.URL, localKey(s.Token, set.workspace), set.sights(), p.now), nil
+		why, again := "", lockPoll
+		if s, ok := set.folder.server(); ok {
+			if why = notReady(ctx, s.URL); why == "" {
+				return newRemoteDesk(s.URL, localKey(s.Token, set.workspace), set.sights(), p.now), nil
+			}
+			again = readyPoll
 		}
-		if !told {
-			told = true
-			fmt.Fprintln(p.stderr, set.waiting())
+		if now := set.waiting(why); now != said {
+			said = now
+			fmt.Fprintln(p.stderr, said)
 		}
-		if err := pause(ctx, lockPoll); err != nil {
+		if err := pause(ctx, again); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// lockPoll is how often a folder that is in use is tried again.
-const lockPoll = 100 * time.Millisecond
+// lockPoll is how often a folder that is in use is tried again, readyPoll how often
+// its server is asked whether it takes requests.
+const (
+	lockPoll  = 100 * time.Millisecond
+	readyPoll = time.Second
+)
 
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
@@ -97,29 +109,63 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// waiting says what a command waits for.
-func (s *settings) waiting() string {
+// waiting says what a command waits for, and why that does not take it on where it
+// says so.
+func (s *settings) waiting(why string) string {
 	who := "another process"
 	if o, ok := s.folder.owner(); ok {
 		who = fmt.Sprintf("tallyman %s (process %d)", o.Command, o.PID)
 	}
-	return fmt.Sprintf("Waiting for %s, which works on %s.", who, s.folder)
+	return strings.TrimSuffix(fmt.Sprintf("Waiting for %s, which works on %s. %s", who, s.folder, why), " ")
 }
 
-// answers reports whether the server takes requests.
-func answers(ctx context.Context, url string) bool {
+// answers reports whether the server takes work.
+func answers(ctx context.Context, url string) bool { return notReady(ctx, url) == "" }
+
+// maxReason bounds what is read of a server's reason.
+const maxReason = 4 << 10
+
+// holdWords says in sentences why a server that is ready takes no work, by what it
+// says of itself; "" where it does.
+func holdWords(ready string) string {
+	_, held, holds := strings.Cut(strings.TrimSpace(ready), "holding: ")
+	if !holds {
+		return ""
+	}
+	words := map[string]string{
+		heldByDatabase: "Its database takes no writes.",
+		heldByFiles:    "Its file store does not answer.",
+		heldByDisk:     "Its disk is short of room.",
+	}
+	var all []string
+	for _, name := range strings.Split(held, ", ") {
+		all = append(all, cmp.Or(words[name], "It holds."))
+	}
+	return strings.Join(all, " ")
+}
+
+// notReady says in a sentence why the server takes no work; "" where it does.
+func notReady(ctx context.Context, url string) string {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
 	if err != nil {
-		return false
+		return "Its address cannot be asked."
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return false
+		return "It does not answer."
 	}
-	resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReason))
+	if resp.StatusCode == http.StatusOK {
+		return holdWords(string(body))
+	}
+	reason := strings.TrimSpace(strings.TrimPrefix(string(body), "not ready:"))
+	if err != nil || reason == "" || reason == "not ready" {
+		return "It is not ready."
+	}
+	return reason
 }
 
 // desk starts the node and returns a desk at which its imports run.

@@ -3,11 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"tallyman/internal/store"
 )
@@ -15,7 +12,7 @@ import (
 // dumpCommand writes everything that the database holds.
 type dumpCommand struct {
 	Out string `short:"o" help:"File to write, for its owner alone; - is standard output." default:"-" placeholder:"FILE"`
-	place
+	base
 }
 
 // Help is the part of the help text that flags cannot say.
@@ -25,16 +22,16 @@ func (dumpCommand) Help() string {
 
 // Run writes the dump.
 func (c *dumpCommand) Run(ctx context.Context, p *program) error {
-	set, err := c.settings(p)
+	set, err := c.at().settings(p)
 	if err != nil {
 		return err
 	}
 	if err := set.mustExist(); err != nil {
 		return err
 	}
-	return c.open(ctx, p, func(n *node) error {
+	return c.at().open(ctx, p, func(n *node) error {
 		var lines int64
-		err := p.writePrivate(c.Out, func(w io.Writer) (err error) {
+		err := p.writeOut(ctx, c.Out, forOwner, func(w io.Writer) (err error) {
 			lines, err = writeDump(ctx, n.store, w)
 			return err
 		})
@@ -61,23 +58,4 @@ func writeDump(ctx context.Context, s store.Store, w io.Writer) (lines int64, er
 	}
 	fmt.Fprintf(out, "{\"end\":%d}\n", lines)
 	return lines, out.Flush()
-}
-
-// writePrivate writes a file that is for its owner alone, in one step.
-func (p *program) writePrivate(path string, write func(io.Writer) error) error {
-	if path == "-" {
-		return write(p.stdout)
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // for its owner alone
-	if err != nil {
-		return fmt.Errorf("create file: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	if err := errors.Join(write(tmp), tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return fmt.Errorf("write file: %w", err)
-	}
-	return nil
 }

@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"tallyman/internal/catalog"
 	"tallyman/internal/export"
@@ -36,7 +32,7 @@ func (c *exportCommand) Run(ctx context.Context, p *program) error {
 	}
 	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
 		var rep export.Report
-		err := p.writeTo(c.Out, func(w io.Writer) error {
+		err := p.writeOut(ctx, c.Out, forAll, func(w io.Writer) error {
 			var err error
 			rep, err = export.Items(ctx, n.store, ws.WS, kind, w,
 				export.Options{Format: export.Format(c.Format), Spreadsheet: c.Spreadsheet})
@@ -52,29 +48,4 @@ func (c *exportCommand) Run(ctx context.Context, p *program) error {
 		}
 		return nil
 	})
-}
-
-// writeTo writes a file in one step: it is seen whole or not at all.
-func (p *program) writeTo(path string, write func(io.Writer) error) error {
-	if path == "-" {
-		out := bufio.NewWriter(p.stdout)
-		return errors.Join(write(out), out.Flush())
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("create file: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	err = write(tmp)
-	if err == nil {
-		// What a person writes down is theirs to share, unlike the data folder.
-		err = tmp.Chmod(0o644)
-	}
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return fmt.Errorf("write file: %w", err)
-	}
-	return nil
 }

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"tallyman/internal/files"
 	"tallyman/internal/files/disk"
+	"tallyman/internal/files/marker"
 	"tallyman/internal/files/s3"
+	"tallyman/internal/importer"
 	"tallyman/internal/jobs"
 	"tallyman/internal/jobs/postgresjobs"
 	"tallyman/internal/jobs/sqlitejobs"
@@ -26,6 +29,16 @@ type footing struct {
 	files files.Store
 	// checkFiles says why files cannot be stored or read just now, or nil.
 	checkFiles func(context.Context) error
+	// filesAt names the file store for people. sweepFiles removes what crashes left
+	// of files that were being written; nil where opening the store does so.
+	filesAt    string
+	sweepFiles func(context.Context) error
+	// ours says why the files are not this database's, or nil; nil where there are
+	// none.
+	ours func(context.Context) error
+	// endStuck ends what other nodes, which stand still, do in the database; nil where
+	// none can.
+	endStuck func(context.Context) (int, error)
 	// aboutDatabase says what is to be known of the database, for people.
 	aboutDatabase func(context.Context) (string, error)
 	// makeEngine returns the job engine on the database, its tables made and
@@ -36,6 +49,10 @@ type footing struct {
 	chunkRows, spareJobs int
 	// unfinished says that a database which a move left half-filled is opened too.
 	unfinished bool
+	// filesPatience is how long a request to a bucket is tried; 0 is for long.
+	filesPatience time.Duration
+	// migrate is what may be done to the tables.
+	migrate store.Migrate
 }
 
 // engine is the job engine, whichever database it is on.
@@ -62,9 +79,9 @@ const (
 )
 
 func (n *node) openSQLite(ctx context.Context) error {
-	db, err := sqlite.Open(ctx, n.settings.folder.database(), sqlite.Options{Log: n.settings.log})
+	db, err := sqlite.Open(ctx, n.settings.folder.database(), sqlite.Options{Log: n.settings.log, Migrate: n.migrate})
 	if err != nil {
-		return fmt.Errorf("open database: %w", err)
+		return n.settings.oldTables(fmt.Errorf("open database: %w", err))
 	}
 	n.onClose("close database", db.Close)
 	n.store, n.chunkRows, n.spareJobs = db, sqliteChunkRows, sqliteSpareJobs
@@ -76,7 +93,7 @@ func (n *node) openSQLite(ctx context.Context) error {
 		cfg.SoleOwner = true
 		e, err := sqlitejobs.New(db.Writer(), cfg)
 		if err == nil {
-			err = e.Migrate(ctx)
+			err = n.migrateJobs(ctx, e.Migrate, func(ctx context.Context) (int64, int64, error) { return sqlitejobs.Versions(ctx, db.Writer()) })
 		}
 		if err != nil {
 			return nil, err
@@ -88,17 +105,18 @@ func (n *node) openSQLite(ctx context.Context) error {
 }
 
 func (n *node) openPostgres(ctx context.Context) error {
-	db, err := postgres.Open(ctx, n.settings.config.Database, postgres.Options{Log: n.settings.log, Unfinished: n.unfinished})
+	db, err := postgres.Open(ctx, n.settings.config.Database, postgres.Options{Log: n.settings.log, Unfinished: n.unfinished, Migrate: n.migrate, Jobs: n.batchJobs()})
 	if err != nil {
-		return fmt.Errorf("open database: %w", err)
+		return n.settings.oldTables(err)
 	}
 	n.onClose("close database", db.Close)
-	n.store = db
+	n.store, n.endStuck = db, db.EndStuck
 	n.aboutDatabase = func(ctx context.Context) (string, error) { return aboutPostgres(ctx, db) }
 	n.makeEngine = func(ctx context.Context, cfg jobs.Config) (engine, error) {
 		e, err := postgresjobs.New(db.Pool(), cfg)
 		if err == nil {
-			err = db.Alone(ctx, e.Migrate)
+			err = n.migrateJobs(ctx, func(ctx context.Context) error { return db.Alone(ctx, e.Migrate) },
+				func(ctx context.Context) (int64, int64, error) { return postgresjobs.Versions(ctx, db.Pool()) })
 		}
 		if err != nil {
 			return nil, err
@@ -109,32 +127,24 @@ func (n *node) openPostgres(ctx context.Context) error {
 	return nil
 }
 
-// aboutPostgres says which server it is and whether its tables are up to date.
+// aboutPostgres says which server it is.
 func aboutPostgres(ctx context.Context, db *postgres.DB) (string, error) {
 	var server string
 	if err := db.Pool().QueryRow(ctx, `SHOW server_version`).Scan(&server); err != nil {
 		return "", fmt.Errorf("ask for the server's version: %w", err)
 	}
-	have, newest, err := postgres.Versions(ctx, db.Pool())
-	if err != nil {
-		return "", err
-	}
-	tables := fmt.Sprintf("tables are up to date (%d)", have)
-	if have > newest {
-		tables = fmt.Sprintf("tables are of a newer program (%d; this one knows %d)", have, newest)
-	}
-	if have < newest {
-		tables = fmt.Sprintf("tables are of an older program (%d; this one knows %d); run tallyman migrate", have, newest)
-	}
-	return fmt.Sprintf("PostgreSQL %s; %s", server, tables), nil
+	return "PostgreSQL " + server, nil
 }
+
+// probeFolder is where the files lie that the file store is tried with.
+const probeFolder = "probe/"
 
 // probeText is what the file store is tried with.
 const probeText = "tallyman tries this file store\n"
 
 // tryFiles writes a file, reads it back and removes it.
 func (n *node) tryFiles(ctx context.Context) (err error) {
-	key := "probe/" + rand.Text()
+	key := probeFolder + rand.Text()
 	w, err := n.files.Create(ctx, key)
 	if err != nil {
 		return fmt.Errorf("write a file: %w", err)
@@ -168,6 +178,11 @@ func (n *node) tryFiles(ctx context.Context) (err error) {
 
 func (n *node) openFiles(ctx context.Context) error {
 	where := n.settings.config.Files
+	if n.settings.fileless || where == "" && n.folderless() && !isFolder(n.settings.folder.files()) {
+		n.files = noFiles{where: n.settings.folder.files()}
+		n.checkFiles = func(context.Context) error { return nil }
+		return nil
+	}
 	if strings.HasPrefix(where, "s3://") {
 		return n.openBucket(ctx, where)
 	}
@@ -179,7 +194,7 @@ func (n *node) openFiles(ctx context.Context) error {
 		return err
 	}
 	n.onClose("close file store", st.Close)
-	n.files = st
+	n.files, n.filesAt = st, where
 	n.checkFiles = func(context.Context) error { _, err := freeSpace(where); return err }
 	return nil
 }
@@ -189,11 +204,16 @@ func (n *node) openBucket(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("--files: %w", err)
 	}
-	st, err := s3.Open(ctx, cfg, s3.Options{Log: n.settings.log, Now: n.now})
+	st, err := s3.Open(ctx, cfg, s3.Options{Log: n.settings.log, Now: n.now, Patience: n.filesPatience, OpenPatience: n.filesPatience})
 	if err != nil {
 		return err
 	}
 	n.onClose("close file store", st.Close)
-	n.files, n.checkFiles = st, st.Check
+	n.files, n.checkFiles, n.filesAt = st, st.Check, cfg.String()
+	n.sweepFiles = func(ctx context.Context) error {
+		return st.Sweep(ctx, func(key string) bool {
+			return importer.OwnKey(key) || key == marker.Key || strings.HasPrefix(key, probeFolder)
+		})
+	}
 	return nil
 }

@@ -21,12 +21,19 @@ func (n *node) watch() {
 	n.guard = health.New(health.Config{Conditions: n.conditions(), Log: n.settings.log, Every: n.lookEvery, Hold: n.hold, Go: n.goOn})
 }
 
+// Names of conditions, as probes and metrics say them.
+const (
+	heldByDatabase = "database"
+	heldByFiles    = "files"
+	heldByDisk     = "disk"
+)
+
 // conditions are what must be well for the node to work.
 func (n *node) conditions() []health.Condition {
 	cfg := &n.settings.config
 	all := []health.Condition{
-		{Name: "database", Check: n.store.Writable, Timeout: lookTimeSQLite, Sentence: "The database does not answer, or takes no writes."},
-		{Name: "files", Check: n.checkFiles, Timeout: lookTime, Sentence: "The file store does not answer."},
+		{Name: heldByDatabase, Check: n.store.Writable, Timeout: lookTimeSQLite, Sentence: "The database does not answer, or takes no writes."},
+		{Name: heldByFiles, Check: n.filesWell, Timeout: lookTime, Sentence: "The file store does not answer."},
 	}
 	if cfg.Shared() {
 		all[0].Timeout = lookTime
@@ -35,7 +42,7 @@ func (n *node) conditions() []health.Condition {
 		return all
 	}
 	room := func(where, folder string) health.Condition {
-		return health.Condition{Name: "room", Timeout: lookTime, Sentence: "The disk of " + where + " does not answer.",
+		return health.Condition{Name: heldByDisk, Timeout: lookTime, Sentence: "The disk of " + where + " does not answer.",
 			Check: health.Room(where, int64(cfg.MinFree), func() (int64, error) { return n.free(folder) })}
 	}
 	all = append(all, room("the data folder", string(n.settings.folder)))
@@ -91,14 +98,20 @@ func (n *node) held() string {
 	return n.heldBack()
 }
 
-// ready says why the program cannot serve just now, or nil: requests need the
-// database, and the imports that they start need the job engine and room.
+// heldBy names what holds the node, one word each; nil for nothing.
+func (n *node) heldBy() []string {
+	if n.guard == nil {
+		return nil
+	}
+	return n.guard.Names()
+}
+
+// ready says why requests should go to another node, or nil: they need the
+// database. A node that holds answers them, and refuses uploads by itself; what it
+// waits for is mostly away for the others too.
 func (n *node) ready(ctx context.Context) error {
-	if reason := n.heldBack(); reason != "" {
-		return &catalog.Fault{Kind: catalog.KindUnavailable, Code: "held", Message: reason}
+	if n.stopping.Load() {
+		return &catalog.Fault{Kind: catalog.KindUnavailable, Code: "stopping", Message: "it is being stopped"}
 	}
-	if err := n.store.Health(ctx); err != nil {
-		return err
-	}
-	return n.engine.Health()
+	return n.store.Health(ctx)
 }

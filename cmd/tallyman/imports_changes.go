@@ -40,7 +40,7 @@ func (c *importsChanges) Run(ctx context.Context, p *program) error {
 			if c.JSON {
 				return errOutIsCSV
 			}
-			return p.writeTo(cmp.Or(c.Out, "-"), func(w io.Writer) error { return n.imports.WriteChanges(ctx, ws, c.ID, f, w) })
+			return p.writeOut(ctx, cmp.Or(c.Out, "-"), forAll, func(w io.Writer) error { return n.imports.WriteChanges(ctx, ws, c.ID, f, w) })
 		}
 		return c.list(ctx, p, n, ws, f)
 	})

@@ -213,7 +213,7 @@ func (p *program) writeRows(ctx context.Context, n *node, ws store.Workspace, id
 	if out == "" {
 		out = "-"
 	}
-	return p.writeTo(out, func(w io.Writer) error { return n.imports.WriteRows(ctx, ws, id, f, w) })
+	return p.writeOut(ctx, out, forAll, func(w io.Writer) error { return n.imports.WriteRows(ctx, ws, id, f, w) })
 }
 
 // importsFailedRows downloads the failed rows.

@@ -18,9 +18,9 @@ type keysCommand struct {
 
 type keysCreate struct {
 	Name string `required:"" help:"What the key is for." placeholder:"NAME"`
-	Role string `help:"What the key may do: read, import (read too) or admin (everything)." enum:"read,import,admin" default:"import" placeholder:"ROLE"`
+	Role string `help:"What the key may do: read, import (read too; the default) or admin (everything)." enum:"read,import,admin" default:"import" placeholder:"ROLE"`
 	JSON bool   `name:"json" help:"Print {\"id\", \"key\"} as JSON."`
-	place
+	tenant
 }
 
 // Run makes the key and shows its secret.
@@ -29,7 +29,7 @@ func (c *keysCreate) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return c.open(ctx, p, func(n *node) error {
+	return c.at().first(ctx, p, func(n *node) error {
 		ws, err := n.workspace(ctx)
 		if err != nil {
 			return err
@@ -53,7 +53,7 @@ func (c *keysCreate) Run(ctx context.Context, p *program) error {
 
 type keysList struct {
 	JSON bool `name:"json" help:"Print a JSON array."`
-	place
+	tenant
 }
 
 // keyObject is a key as --json shows it: never its secret.
@@ -67,7 +67,7 @@ type keyObject struct {
 
 // Run lists the keys.
 func (c *keysList) Run(ctx context.Context, p *program) error {
-	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
+	return c.at().beside(ctx, p, func(n *node, ws store.Workspace) error {
 		keys, err := n.accounts.Keys(ctx, ws.WS)
 		if err != nil {
 			return fmt.Errorf("list keys: %w", err)
@@ -86,6 +86,10 @@ func (c *keysList) Run(ctx context.Context, p *program) error {
 		if c.JSON {
 			return printJSON(p.stdout, objects)
 		}
+		if len(rows) == 0 {
+			p.nothingFound("The workspace %s has no keys.", ws.Name)
+			return nil
+		}
 		return table(p.stdout, []string{"ID", "NAME", "ROLE", "CREATED", "REVOKED"}, rows)
 	})
 }
@@ -99,12 +103,12 @@ func maybeClock(t *time.Time) string {
 
 type keysRevoke struct {
 	ID string `arg:"" help:"The key's id."`
-	place
+	tenant
 }
 
 // Run revokes the key.
 func (c *keysRevoke) Run(ctx context.Context, p *program) error {
-	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
+	return c.at().beside(ctx, p, func(n *node, ws store.Workspace) error {
 		if err := n.accounts.RevokeKey(ctx, ws.WS, c.ID); err != nil {
 			return err
 		}

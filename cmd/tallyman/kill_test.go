@@ -396,7 +396,7 @@ func dumpAt(t *testing.T, at config.Storage) []string {
 		t.Fatal(err)
 	}
 	set.log = slog.New(slog.DiscardHandler)
-	n, err := openNode(ctx, &program{now: time.Now}, set)
+	n, err := openNode(ctx, &program{now: time.Now}, set, store.MigrateAlways)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"tallyman/internal/jobs/postgresjobs"
 	"tallyman/internal/jobs/sqlitejobs"
+	"tallyman/internal/store"
 	"tallyman/internal/store/postgres"
 	"tallyman/internal/store/sqlite"
 )
@@ -15,7 +17,7 @@ import (
 type migrateCommand struct {
 	Check bool `help:"Change nothing; exit code 2 if there is something to do."`
 	JSON  bool `name:"json" help:"Print the versions as JSON."`
-	place
+	base
 }
 
 // Help is the part of the help text that flags cannot say.
@@ -46,7 +48,7 @@ func (t tables) words() string {
 
 // Run brings the tables up to date, or says what there is to do.
 func (c *migrateCommand) Run(ctx context.Context, p *program) error {
-	set, err := c.settings(p)
+	set, err := c.at().settings(p)
 	if err != nil {
 		return err
 	}
@@ -60,9 +62,10 @@ func (c *migrateCommand) Run(ctx context.Context, p *program) error {
 	if c.Check {
 		return c.check(p, before)
 	}
-	// To open a node is to migrate.
-	if err := c.open(ctx, p, func(*node) error { return nil }); err != nil {
-		return err
+	if behind(before) {
+		if err := set.migrate(ctx, p); err != nil {
+			return err
+		}
 	}
 	after, err := set.tables(ctx)
 	if err != nil {
@@ -75,12 +78,36 @@ func (c *migrateCommand) check(p *program, now []tables) error {
 	if err := c.print(p, now, now); err != nil {
 		return err
 	}
-	for _, t := range now {
-		if t.Have < t.Know {
-			return &exit{code: exitErrors}
-		}
+	if behind(now) {
+		return &exit{code: exitErrors}
 	}
 	return nil
+}
+
+// behind reports whether there is something to bring up to date.
+func behind(all []tables) bool {
+	return slices.ContainsFunc(all, func(t tables) bool { return t.Have < t.Know })
+}
+
+// migrate brings the tables up to date, which is to open a node. A folder's own
+// database has one program that works on it, and that goes by its tables: nobody
+// brings them forward under it.
+func (s *settings) migrate(ctx context.Context, p *program) error {
+	if s.config.Shared() {
+		n, err := openNode(ctx, p, s, store.MigrateAlways)
+		if err != nil {
+			return err
+		}
+		return n.close()
+	}
+	n, err := openOwner(ctx, p, s, "migrate")
+	if errors.Is(err, errLocked) {
+		return fmt.Errorf("%w: %s; end that first", err, s.inUse())
+	}
+	if err != nil {
+		return err
+	}
+	return n.close()
 }
 
 // migrated are tables as --json shows them.

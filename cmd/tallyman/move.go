@@ -28,7 +28,7 @@ type moveCommand struct {
 func (moveCommand) Help() string {
 	return `Everything goes along: the catalog, imports with their history, plans and corrections, keys, users and the audit log. Nobody may work on the folder meanwhile, or on the new database. Imports that have not ended go on in the new place by themselves. At the end both places are compared, and then the folder is marked: nothing but the new place can be worked on any more. The folder itself stays as it was.
 
-A move that was interrupted is begun again with the same command; files that are there already stay. Exit codes: 0 moved; 2 moved, but some uploads were damaged before; 1 anything else.`
+A move that was interrupted is begun again with the same command, and --restart once the database was being filled; files that are there already stay. Exit codes: 0 moved; 2 moved, but some uploads were damaged before; 1 anything else.`
 }
 
 // Run moves the folder.
@@ -78,12 +78,12 @@ func (c *moveCommand) move(ctx context.Context, p *program, set, target *setting
 	return errors.Join(c.moveTo(ctx, p, from, to), to.close(), from.close())
 }
 
-// openGround opens what a node stands on and nothing else: the other parts would
-// make a workspace and tables.
+// openGround opens what a node stands on, the tables of its jobs too: whoever looks
+// in next may not make them. The other parts would make a workspace.
 func openGround(ctx context.Context, p *program, set *settings) (*node, error) {
 	n := newNode(p, set, moving)
 	n.unfinished = true
-	for _, step := range []func(context.Context) error{n.movedOn, n.openDatabase, n.openFiles} {
+	for _, step := range []func(context.Context) error{n.movedOn, n.openDatabase, n.openFiles, n.openEngine} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.close())
 		}
@@ -103,10 +103,19 @@ func (c *moveCommand) moveTo(ctx context.Context, p *program, from, to *node) er
 	report, err := move.Run(ctx, move.Place{Store: from.store, Files: from.files}, target, move.Options{Restart: c.Restart, Progress: show.show, Now: p.now})
 	show.end()
 	if errors.Is(err, store.ErrUnfinished) {
-		return fmt.Errorf("%w: an earlier move into it did not end, or another is under way; begin again with --restart", err)
+		return errors.New("the new database is half-filled: an earlier move into it did not end, or another is under way; begin again with --restart")
+	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(p.stderr, show.wayOn())
 	}
 	if err != nil {
 		return err
+	}
+	if target.Store != nil {
+		// Commands look into the new place before any node has been there.
+		if err := to.settings.ofDatabase().migrate(ctx, p); err != nil {
+			return fmt.Errorf("make the tables of jobs: %w", err)
+		}
 	}
 	where := moved{At: p.now().UTC().Truncate(time.Second)}
 	if target.Store != nil {
@@ -192,12 +201,15 @@ type moveProgress struct {
 	p    *program
 	last time.Time
 	said bool
+	// filling says that the new database holds a part.
+	filling bool
 }
 
 // saidEvery is how often progress is shown.
 const saidEvery = 200 * time.Millisecond
 
 func (s *moveProgress) show(m move.Progress) {
+	s.filling = s.filling || m.Step != move.StepFiles
 	if now := s.p.now(); s.p.asks && now.Sub(s.last) >= saidEvery {
 		s.last, s.said = now, true
 		fmt.Fprintf(s.p.stderr, "\r%-70s", s.words(m))
@@ -212,6 +224,14 @@ func (s *moveProgress) words(m move.Progress) string {
 		return fmt.Sprintf("database: %s", counted(m.Done, "record"))
 	}
 	return fmt.Sprintf("check: %s", counted(m.Done, "record"))
+}
+
+// wayOn says how a move that was interrupted goes on.
+func (s *moveProgress) wayOn() string {
+	if s.filling {
+		return "Nothing of the data folder has changed; the new database is half-filled. Begin again with the same command and --restart."
+	}
+	return "Nothing of the data folder has changed. The same command goes on."
 }
 
 func (s *moveProgress) end() {

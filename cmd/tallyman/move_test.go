@@ -36,9 +36,18 @@ func moveFiles(t *testing.T, dir string) (base, file string) {
 func at(s config.Storage) []string {
 	flags := []string{"--data", s.Data}
 	if s.Database != "" {
-		flags = append(flags, "--database", s.Database, "--files", s.Files)
+		flags = append(flags, "--database", s.Database)
+	}
+	if s.Files != "" {
+		flags = append(flags, "--files", s.Files)
 	}
 	return flags
+}
+
+// atDatabase are the flags of a command that has nothing to do with files.
+func atDatabase(s config.Storage) []string {
+	s.Files = ""
+	return at(s)
 }
 
 // says runs the program, expects its exit code, and returns its output.
@@ -63,7 +72,11 @@ func looks(t *testing.T, s config.Storage, id string) string {
 		{"imports", "show", id, "--json"}, {"imports", "errors", id, "--json"}, {"imports", "changes", id, "--json"},
 		{"imports", "failed-rows", id, "--out", "-"}, {"imports", "rows", id, "--json"}, {"keys", "list", "--json"},
 	} {
-		out, err := tallyman(append(command, at(s)...)...).Output()
+		flags := at(s)
+		if command[0] == "keys" {
+			flags = atDatabase(s)
+		}
+		out, err := tallyman(append(command, flags...)...).Output()
 		fmt.Fprintf(&all, "%s: %d\n%s", strings.Join(command, " "), exitCode(err), out)
 	}
 	return all.String()
@@ -85,7 +98,7 @@ func TestAMovedFolderGoesOn(t *testing.T) {
 	old := config.Storage{Data: filepath.Join(dir, "old")}
 	mustImport(t, old.Data, base)
 	first := newestImport(t, old.Data)
-	says(t, exitComplete, append([]string{"keys", "create", "--name", "k", "--json"}, at(old)...)...)
+	says(t, exitComplete, append([]string{"keys", "create", "--name", "k", "--json"}, atDatabase(old)...)...)
 	looked := looks(t, old, first)
 	killed := tallyman("import", file, "--data", old.Data, "--quiet")
 	killed.Env = append(killed.Env, killVariable+"=chunk-after-commit:1")
@@ -115,7 +128,7 @@ func TestAMovedFolderGoesOn(t *testing.T) {
 	compare(t, wantImport, dumpAt(t, shared))
 	says(t, exitComplete, append([]string{"undo", second, "--quiet"}, at(shared)...)...)
 	compare(t, wantUndo, dumpAt(t, shared))
-	if said := says(t, exitComplete, append([]string{"audit", "--action", "database.move", "--json"}, at(shared)...)...); !strings.Contains(said, `"database.move"`) {
+	if said := says(t, exitComplete, append([]string{"audit", "--action", "database.move", "--json"}, atDatabase(shared)...)...); !strings.Contains(said, `"database.move"`) {
 		t.Errorf("the audit log has no move: %s", said)
 	}
 }
@@ -176,7 +189,7 @@ func TestABackupRestoredElsewhereGivesAnEqualDump(t *testing.T) {
 	embedded := config.Storage{Data: filepath.Join(dir, "data")}
 	mustImport(t, embedded.Data, base)
 	mustImport(t, embedded.Data, file)
-	says(t, exitComplete, append([]string{"keys", "create", "--name", "k", "--json"}, at(embedded)...)...)
+	says(t, exitComplete, append([]string{"keys", "create", "--name", "k", "--json"}, atDatabase(embedded)...)...)
 	id := newestImport(t, embedded.Data)
 
 	copied := config.Storage{Data: filepath.Join(dir, "copied")}
@@ -199,7 +212,7 @@ func sameDumps(t *testing.T, a, b config.Storage, id string) {
 	var dumps [2][]byte
 	for i, s := range []config.Storage{a, b} {
 		path := filepath.Join(t.TempDir(), "dump")
-		says(t, exitComplete, append([]string{"dump", "--out", path}, at(s)...)...)
+		says(t, exitComplete, append([]string{"dump", "--out", path}, atDatabase(s)...)...)
 		info, err := os.Stat(path)
 		if err == nil {
 			dumps[i], err = os.ReadFile(path)
@@ -326,10 +339,11 @@ func TestFilesAndDatabaseMoveOneAfterTheOther(t *testing.T) {
 	id := newestImport(t, data)
 	looked := looks(t, config.Storage{Data: data}, id)
 	says(t, exitComplete, "move", "--data", data, "--files", target)
-	if said := says(t, exitOther, "keys", "list", "--data", data); !strings.Contains(said, "name that with --files") {
+	if said := says(t, exitOther, "imports", "list", "--data", data); !strings.Contains(said, "name that with --files") {
 		t.Errorf("without --files it says %s", said)
 	}
-	says(t, exitComplete, "keys", "list", "--data", data, "--files", target)
+	says(t, exitComplete, "imports", "list", "--data", data, "--files", target)
+	says(t, exitComplete, "keys", "list", "--data", data)
 	database := sharedStorage(t, data).Database
 	says(t, exitComplete, "move", "--data", data, "--from-files", target, "--database", database)
 	if again := looks(t, config.Storage{Data: data, Database: database, Files: target}, id); again != looked {

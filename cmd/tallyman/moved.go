@@ -84,10 +84,14 @@ func (n *node) movedOn(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if m.Database != "" && !cfg.Shared() {
+	noDatabase, noFiles := m.Database != "" && !cfg.Shared(), m.Files != "" && cfg.Files == "" && !n.settings.fileless
+	if noDatabase && noFiles {
+		return fmt.Errorf("what was in the data folder %s was moved to %s, and its files to %s%s; name both with --database and --files", f, m.Database, m.Files, day(m.At))
+	}
+	if noDatabase {
 		return fmt.Errorf("what was in the data folder %s was moved to %s%s; name that with --database", f, m.Database, day(m.At))
 	}
-	if m.Files != "" && cfg.Files == "" {
+	if noFiles {
 		return fmt.Errorf("the files of the data folder %s were moved to %s%s; name that with --files", f, m.Files, day(m.At))
 	}
 	return f.notMoving()

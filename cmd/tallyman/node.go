@@ -30,6 +30,9 @@ type node struct {
 	// free is the room on the disk of a folder.
 	free func(folder string) (int64, error)
 
+	// beside says that nothing will run in it.
+	beside bool
+
 	footing
 	instruments
 	engine   engine
@@ -54,8 +57,10 @@ type closer struct {
 
 // openNode opens the parts of a node on a folder. Nothing runs in it yet, so
 // any number of processes may have one open.
-func openNode(ctx context.Context, p *program, set *settings) (*node, error) {
+func openNode(ctx context.Context, p *program, set *settings, migrate store.Migrate) (*node, error) {
 	n := newNode(p, set, "")
+	n.migrate = migrate
+	n.beside = true
 	if err := n.open(ctx, p.probe); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
@@ -94,30 +99,49 @@ func (n *node) own(ctx context.Context, probe func(string)) error {
 	return n.open(ctx, probe)
 }
 
-// open opens the parts one after the other. Only one process at a time does so,
-// because the first one to come makes the tables.
+// open opens the parts. On a folder's database only one process at a time does so,
+// because the first one to come makes the tables; a shared one looks after that
+// itself, and whoever only looks into it needs no folder.
 func (n *node) open(ctx context.Context, probe func(string)) error {
-	return n.settings.folder.alone(func() error {
-		steps := []func(context.Context) error{
-			n.movedOn, n.openDatabase, n.keepTime, n.openFiles,
-			n.openTelemetry,
-			func(context.Context) error { return n.makeImporter(probe) },
-			n.openEngine, n.openAccounts,
+	parts := func() error { return n.openParts(ctx, probe) }
+	if n.folderless() {
+		return parts()
+	}
+	return n.settings.folder.alone(parts)
+}
+
+// openParts opens the parts one after the other.
+func (n *node) openParts(ctx context.Context, probe func(string)) error {
+	steps := []func(context.Context) error{
+		n.movedOn, n.openDatabase, n.keepTime, n.openFiles, n.belong,
+		n.openTelemetry,
+		func(context.Context) error { return n.makeImporter(probe) },
+		n.openEngine, n.openAccounts,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
 		}
-		for _, step := range steps {
-			if err := step(ctx); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
+}
+
+// folderless reports whether the node keeps nothing in its folder.
+func (n *node) folderless() bool { return n.beside && n.settings.config.Shared() }
+
+// scratch is where temporary files go.
+func (n *node) scratch() string {
+	if n.folderless() {
+		return os.TempDir()
+	}
+	return n.settings.folder.scratch()
 }
 
 func (n *node) makeImporter(probe func(string)) error {
 	cfg := importer.Config{
 		Store: n.store, Files: n.files, Log: n.settings.log, Now: n.now,
 		Node: n.name, Workers: n.batchJobs(), WorkersPerImport: n.settings.config.WorkersPerImport, Held: n.heldBack,
-		ScratchDir:     n.settings.folder.scratch(),
+		ScratchDir:     n.scratch(),
 		ChunkRows:      n.chunkRows,
 		MaxUploadBytes: int64(n.settings.config.MaxUpload),
 		KeepImages:     time.Duration(n.settings.config.KeepImages),
@@ -128,6 +152,7 @@ func (n *node) makeImporter(probe func(string)) error {
 		// The engine is made after the importer, whose jobs it runs.
 		JobsLive: func(ctx context.Context, ids []int64) (map[int64]bool, error) { return n.engine.Live(ctx, ids) },
 	}
+	cfg.MayDelete = n.mayDelete
 	cfg.Observer = n.observer()
 	if probe != nil {
 		cfg.Probe = func(s importer.Step) { probe(string(s)) }
@@ -154,12 +179,12 @@ const (
 // not run before start.
 func (n *node) openEngine(ctx context.Context) error {
 	engine, err := n.makeEngine(ctx, jobs.Config{
-		Handler: n.imports, Log: n.settings.log, Workers: n.batchJobs(),
+		Handler: n.imports, Log: n.settings.engineLog, Workers: n.batchJobs(),
 		Now: n.now, Node: n.name,
 		JobTimeout: jobTimeout, RescueAfter: jobRescueAfter, BeginWithin: n.settings.config.RescueAfter,
 	})
 	if err != nil {
-		return fmt.Errorf("open job engine: %w", err)
+		return n.settings.oldTables(fmt.Errorf("open job engine: %w", err))
 	}
 	n.engine = engine
 	return nil
@@ -176,6 +201,7 @@ func (n *node) openAccounts(ctx context.Context) error {
 // start runs the job engine, the sweep, retention and the guard over them. Only
 // the folder's owner may. A node that holds is started too: it goes on by itself.
 func (n *node) start(ctx context.Context) error {
+	n.noteLife()
 	n.boundMemory()
 	n.watch()
 	held := n.guard.Begin(ctx)
@@ -190,6 +216,7 @@ func (n *node) start(ctx context.Context) error {
 		return n.stopEngine(context.Background())
 	})
 	n.startSweep()
+	n.startFilesSweep()
 	n.startRetention()
 	n.alongside("guard", n.guard.Run)
 	return nil
@@ -219,8 +246,27 @@ const sweepEvery = 2 * time.Second
 
 // startSweep looks now and then for batches whose job is gone.
 func (n *node) startSweep() {
-	n.background("sweep", sweepEvery, sweepEvery, func(ctx context.Context) error {
-		return n.imports.Sweep(ctx, n.settings.config.RescueAfter)
+	n.background("sweep", sweepEvery, sweepEvery, within(sweepTime, n.sweep))
+}
+
+// sweep frees what nodes hold that stand still, and takes their batches over.
+func (n *node) sweep(ctx context.Context) error {
+	var stuck error
+	if n.endStuck != nil {
+		_, stuck = n.endStuck(ctx)
+	}
+	return errors.Join(stuck, n.imports.Sweep(ctx, n.settings.config.RescueAfter))
+}
+
+// startFilesSweep removes, once, what crashes left in the file store.
+func (n *node) startFilesSweep() {
+	if n.sweepFiles == nil {
+		return
+	}
+	n.alongside("sweep of files", func(ctx context.Context) {
+		if err := n.sweepFiles(ctx); err != nil && ctx.Err() == nil {
+			n.settings.log.Warn("unfinished files were not looked for; a lifecycle rule can remove them as well", slog.Any("error", err))
+		}
 	})
 }
 
@@ -236,19 +282,37 @@ const (
 
 // startRetention lets go of what the ledger need not keep any longer.
 func (n *node) startRetention() {
-	n.background("retention", retainFirst, retainEvery, n.imports.Retain)
-	n.background("tidy uploads", tidyFirst, tidyEvery, n.imports.Tidy)
+	n.background("retention", retainFirst, retainEvery, within(retainTime, n.imports.Retain))
+	n.background("tidy uploads", tidyFirst, tidyEvery, within(tidyTime, n.imports.Tidy))
+}
+
+// How long one turn of what runs in the background may take: what waits for
+// something that never answers must not be the last turn.
+const (
+	sweepTime  = 30 * time.Second
+	retainTime = 30 * time.Minute
+	tidyTime   = 3 * time.Hour
+)
+
+// within gives do so much time.
+func within(most time.Duration, do func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, most)
+		defer cancel()
+		return do(ctx)
+	}
 }
 
 // background does something again and again until the node is closed.
 func (n *node) background(what string, first, every time.Duration, do func(context.Context) error) {
+	heard := complaint{log: n.settings.engineLog, what: what, now: time.Now}
 	n.alongside(what, func(ctx context.Context) {
 		for next := first; ; next = every {
 			if pause(ctx, next) != nil {
 				return
 			}
-			if err := do(ctx); err != nil && ctx.Err() == nil {
-				n.settings.log.Warn(what, slog.Any("error", err))
+			if err := do(ctx); ctx.Err() == nil {
+				heard.hear(err)
 			}
 		}
 	})
@@ -292,7 +356,7 @@ func (n *node) workspace(ctx context.Context) (store.Workspace, error) {
 	ws, err := n.store.Workspace(ctx, n.settings.workspace)
 	if errors.Is(err, store.ErrNotFound) {
 		return ws, fmt.Errorf("there is no workspace %q; see: %s", n.settings.workspace,
-			n.settings.inWorkspace(store.DefaultWorkspace).commandLine("workspaces list"))
+			n.settings.ofDatabase().commandLine("workspaces list"))
 	}
 	if err != nil {
 		return ws, fmt.Errorf("find workspace: %w", err)

@@ -13,7 +13,7 @@ import (
 // nodesCommand lists the processes that work on imports.
 type nodesCommand struct {
 	JSON bool `name:"json" help:"Print a JSON array."`
-	place
+	base
 }
 
 // Help is the part of the help text that flags cannot say.
@@ -37,14 +37,14 @@ const nodeMemory = 24 * time.Hour
 
 // Run lists the nodes.
 func (c *nodesCommand) Run(ctx context.Context, p *program) error {
-	set, err := c.settings(p)
+	set, err := c.at().settings(p)
 	if err == nil {
 		err = set.mustExist()
 	}
 	if err != nil {
 		return err
 	}
-	return c.open(ctx, p, func(n *node) error {
+	return c.at().open(ctx, p, func(n *node) error {
 		now := n.now()
 		nodes, err := n.store.Nodes(ctx, now.Add(-nodeMemory))
 		if err != nil {
@@ -59,6 +59,10 @@ func (c *nodesCommand) Run(ctx context.Context, p *program) error {
 		}
 		if c.JSON {
 			return printJSON(p.stdout, objects)
+		}
+		if len(rows) == 0 {
+			p.nothingFound("No node is at work, and none was in the last day.")
+			return nil
 		}
 		return table(p.stdout, []string{"NODE", "STATE", "WORKERS", "VERSION", "SINCE", "BEAT", "HELD"}, rows)
 	})

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -263,14 +265,20 @@ func TestAFullDiskHoldsTheNode(t *testing.T) {
 		},
 	}, config.Storage{}, func(c *config.Config) { c.MinFree = 1 << 30 })
 	n.mustStart(t)
-	if err := n.ready(t.Context()); !strings.Contains(fmt.Sprint(err), "0.0 MiB left of the 1024.0 MiB") {
-		t.Errorf("ready: %v", err)
+	if !strings.Contains(n.heldBack(), "0 B left of the 1.0 GiB") {
+		t.Errorf("held: %q", n.heldBack())
+	}
+	// It answers whoever reads, and says no more than a word to anybody.
+	probe := httptest.NewRecorder()
+	n.about().ServeHTTP(probe, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	if probe.Code != http.StatusOK || probe.Body.String() != "ready, holding: disk\n" {
+		t.Errorf("ready: %d %q", probe.Code, probe.Body)
 	}
 	if _, err := n.tryBegin(t, 1); catalog.AsFault(err) == nil || catalog.AsFault(err).Kind != catalog.KindUnavailable {
 		t.Errorf("a file was taken: %v", err)
 	}
 	free.Store(2 << 30)
-	until(t, "the node is ready", func() bool { return n.ready(t.Context()) == nil })
+	until(t, "the node goes on", func() bool { return n.heldBack() == "" })
 
 	imp := n.begin(t, rows)
 	<-full
@@ -282,12 +290,12 @@ func TestAFullDiskHoldsTheNode(t *testing.T) {
 	}
 	until(t, "the others hear of it", func() bool {
 		nodes, err := n.store.Nodes(t.Context(), time.Time{})
-		return err == nil && len(nodes) == 1 && strings.Contains(nodes[0].Held, "MiB left")
+		return err == nil && len(nodes) == 1 && strings.Contains(nodes[0].Held, "B left")
 	})
 	free.Store(2 << 30)
 	n.awaitDone(t, imp, rows)
-	if err := n.ready(t.Context()); err != nil {
-		t.Errorf("ready: %v", err)
+	if held := n.heldBack(); held != "" {
+		t.Errorf("held: %q", held)
 	}
 }
 
@@ -315,7 +323,7 @@ func TestAReadOnlyDatabaseHoldsTheNode(t *testing.T) {
 	}
 	readOnly(t, at.Database, false)
 	n.awaitDone(t, imp, rows)
-	until(t, "the node is ready", func() bool { return n.ready(t.Context()) == nil })
+	until(t, "the node goes on", func() bool { return n.heldBack() == "" })
 }
 
 // readOnly makes a database read-only, or no more, and ends its connections: what

@@ -34,6 +34,10 @@ func (c *serveCommand) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	if err := p.warnOfStrangers(set); err != nil {
+		return err
+	}
+	set.noteLocalFiles(p)
 	n, err := openOwner(ctx, p, set, "serve")
 	if errors.Is(err, errLocked) {
 		return fmt.Errorf("%w: %s", err, set.inUse())
@@ -105,7 +109,7 @@ func (n *node) handler(auth rest.Authenticator) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.traced(server.New(server.Config{Doors: []server.Door{door}, Ready: n.ready, Log: n.settings.log, Now: n.now, TrustedProxies: cfg.TrustedProxies,
+	return n.traced(server.New(server.Config{Doors: []server.Door{door}, Ready: n.ready, Holding: n.heldBy, Log: n.settings.log, Now: n.now, TrustedProxies: cfg.TrustedProxies,
 		Observe: n.answered, Metrics: n.metricsHere()})), nil
 }
 

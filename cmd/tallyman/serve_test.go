@@ -10,7 +10,7 @@ import (
 	"tallyman/internal/store"
 )
 
-// A node is ready while both its database and its job engine are.
+// A node is ready while its database answers and it is not being stopped.
 func TestReady(t *testing.T) {
 	ctx := context.Background()
 	p := &program{stderr: io.Discard, now: time.Now}
@@ -23,9 +23,6 @@ func TestReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.close() })
-	if n.ready(ctx) == nil {
-		t.Error("a node whose engine does not run is ready")
-	}
 	if err := n.start(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -36,5 +33,9 @@ func TestReady(t *testing.T) {
 	cancel()
 	if n.ready(gone) == nil {
 		t.Error("a node whose database does not answer in time is ready")
+	}
+	n.stopping.Store(true)
+	if n.ready(ctx) == nil {
+		t.Error("a node that is being stopped is ready")
 	}
 }

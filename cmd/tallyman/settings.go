@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/alecthomas/kong"
 
@@ -19,6 +20,33 @@ import (
 type place struct {
 	config.Storage
 	Workspace string `help:"Workspace (${default})." default:"${workspace}" env:"TALLYMAN_WORKSPACE" placeholder:"NAME"`
+	// fileless says that the command has nothing to do with files.
+	fileless bool
+}
+
+// base is the flags of a command that looks at the database alone.
+type base struct {
+	Data     string `name:"data" env:"TALLYMAN_DATA" default:"${data}" placeholder:"DIR" help:"Folder of the embedded database (${default})."`
+	Database string `name:"database" env:"TALLYMAN_DATABASE" secret:"" placeholder:"URL" help:"PostgreSQL database, shared by any number of nodes: postgres://… ; without it, the embedded one."`
+}
+
+// at is the place without files, in the default workspace.
+func (b *base) at() *place {
+	return &place{Storage: config.Storage{Data: b.Data, Database: b.Database}, Workspace: store.DefaultWorkspace, fileless: true}
+}
+
+// tenant is the flags of a command that looks at what the database alone holds of a
+// workspace.
+type tenant struct {
+	base
+	Workspace string `help:"Workspace (${default})." default:"${workspace}" env:"TALLYMAN_WORKSPACE" placeholder:"NAME"`
+}
+
+// at is the place without files.
+func (t *tenant) at() *place {
+	pl := t.base.at()
+	pl.Workspace = t.Workspace
+	return pl
 }
 
 // usualData is the data folder where none is named.
@@ -29,7 +57,15 @@ type settings struct {
 	config    config.Config
 	folder    folder
 	workspace string
-	log       *slog.Logger
+	// fileless says that files are not looked at.
+	fileless bool
+	log      *slog.Logger
+	// engineLog is the log of what goes on by itself: jobs, beats and sweeps. People
+	// at a terminal hear of that what the guard says.
+	engineLog *slog.Logger
+	// hinted says that people were told which of their flags a command line leaves
+	// out.
+	hinted *atomic.Bool
 }
 
 // settings are the environment's and the defaults, with the place's folder and
@@ -44,7 +80,12 @@ func (pl *place) settings(p *program) (*settings, error) {
 		return nil, fmt.Errorf("read settings: %w", err)
 	}
 	cfg.Storage = pl.Storage
-	return newSettings(cfg, pl.Workspace, quietLog(p.stderr))
+	set, err := newSettings(cfg, pl.Workspace, quietLog(p.stderr))
+	if err == nil {
+		set.fileless = pl.fileless
+		set.engineLog = slog.New(slog.DiscardHandler)
+	}
+	return set, err
 }
 
 func newSettings(cfg config.Config, workspace string, log *slog.Logger) (*settings, error) {
@@ -55,7 +96,7 @@ func newSettings(cfg config.Config, workspace string, log *slog.Logger) (*settin
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
 	}
-	return &settings{config: cfg, folder: folder(data), workspace: workspace, log: log}, nil
+	return &settings{config: cfg, folder: folder(data), workspace: workspace, log: log, engineLog: log, hinted: new(atomic.Bool)}, nil
 }
 
 // quietLog is the log of commands for people: what they should know of is on
@@ -65,20 +106,32 @@ func quietLog(w io.Writer) *slog.Logger {
 }
 
 // commandLine is the command line that does something on the same folder and in
-// the same workspace, to be shown to people.
+// the same workspace, to be shown to people. An address that holds a secret is left
+// out of it; people are told so once.
 func (s *settings) commandLine(words string) string {
 	line := "tallyman " + words
 	if usual, err := filepath.Abs(usualData); err != nil || usual != string(s.folder) {
 		line += " --data " + quoted(string(s.folder))
 	}
+	given := map[string]string{"database": s.config.Database, "files": s.config.Files}
+	var secret []string
 	for _, where := range s.config.Describe() {
+		value := given[where.Name]
 		// What the environment says, the next command is told as well.
-		if (where.Name == "database" || where.Name == "files") && where.Value != "" && os.Getenv(where.Env)+os.Getenv(where.Env+"_FILE") == "" {
-			line += " --" + where.Name + " " + quoted(where.Value)
+		if value == "" || os.Getenv(where.Env)+os.Getenv(where.Env+"_FILE") != "" {
+			continue
 		}
+		if value != where.Value {
+			secret = append(secret, "--"+where.Name)
+			continue
+		}
+		line += " --" + where.Name + " " + quoted(value)
 	}
 	if s.workspace != store.DefaultWorkspace {
 		line += " --workspace " + s.workspace
+	}
+	if len(secret) > 0 && !s.hinted.Swap(true) {
+		line += " (with your " + strings.Join(secret, " and ") + ")"
 	}
 	return line
 }
@@ -100,6 +153,21 @@ func (s *settings) sights() sights {
 		},
 		command: s.commandLine,
 	}
+}
+
+// noteLocalFiles says where files lie that only this node of a shared database sees.
+func (s *settings) noteLocalFiles(p *program) {
+	if s.config.Shared() && s.config.Files == "" {
+		fmt.Fprintf(p.stderr, "Files lie in %s, which no other node sees; --files (TALLYMAN_FILES) names a place for all.\n", s.folder.files())
+	}
+}
+
+// ofDatabase is the settings for a command that has nothing to do with files nor
+// with a workspace; see base.
+func (s *settings) ofDatabase() *settings {
+	other := *s.inWorkspace(store.DefaultWorkspace)
+	other.fileless, other.config.Files = true, ""
+	return &other
 }
 
 // inWorkspace is the settings for another workspace.

@@ -29,7 +29,8 @@ func (n *node) openTelemetry(ctx context.Context) error {
 	cfg := n.settings.config.Telemetry
 	if cfg.HasMetrics() {
 		n.metrics = telemetry.NewMetrics(telemetry.MetricsConfig{Version: version(), Workers: n.batchJobs(),
-			Load: n.store.Load, Nodes: n.store.Nodes, StoreHealth: n.store.Health, FilesHealth: n.checkFiles, Now: n.now})
+			Load: n.store.Load, Nodes: n.store.Nodes, StoreHealth: n.store.Health, FilesHealth: n.checkFiles,
+			HeldBy: n.heldBy, HeldReasons: []string{heldByDatabase, heldByFiles, heldByDisk}, Now: n.now})
 	}
 	if !cfg.HasTraces() {
 		return nil
@@ -112,7 +113,7 @@ func (n *node) serveMetrics() error {
 		return fmt.Errorf("listen for metrics on %s: %w", listen, err)
 	}
 	n.settings.log.Info("metrics are served", slog.String("url", localURL(ln.Addr())+"/metrics"))
-	srv := server.NewServer(server.New(server.Config{Ready: n.ready, Log: n.settings.log, Now: n.now, Metrics: n.metrics.Handler()}), n.settings.log)
+	srv := server.NewServer(server.New(server.Config{Ready: n.ready, Holding: n.heldBy, Log: n.settings.log, Now: n.now, Metrics: n.metrics.Handler()}), n.settings.log)
 	srv.Grace = lastTraces
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

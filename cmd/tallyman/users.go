@@ -26,10 +26,10 @@ type userName struct {
 
 type usersCreate struct {
 	userName
-	Role string `help:"What the user may do: read, import (read too) or admin (everything)." enum:"read,import,admin" default:"import" placeholder:"ROLE"`
+	Role string `help:"What the user may do: read, import (read too; the default) or admin (everything)." enum:"read,import,admin" default:"import" placeholder:"ROLE"`
 	passwordFlags
 	JSON bool `name:"json" help:"Print the user as JSON, with the password where it was made here."`
-	place
+	tenant
 }
 
 // userObject is a user as --json shows it.
@@ -58,7 +58,7 @@ func (c *usersCreate) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return c.open(ctx, p, func(n *node) error {
+	return c.at().first(ctx, p, func(n *node) error {
 		ws, err := n.workspace(ctx)
 		if err != nil {
 			return err
@@ -77,12 +77,12 @@ func (c *usersCreate) Run(ctx context.Context, p *program) error {
 
 type usersList struct {
 	JSON bool `name:"json" help:"Print a JSON array."`
-	place
+	tenant
 }
 
 // Run lists the users.
 func (c *usersList) Run(ctx context.Context, p *program) error {
-	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
+	return c.at().beside(ctx, p, func(n *node, ws store.Workspace) error {
 		users, err := n.accounts.Users(ctx, ws.WS)
 		if err != nil {
 			return err
@@ -97,6 +97,10 @@ func (c *usersList) Run(ctx context.Context, p *program) error {
 		if c.JSON {
 			return printJSON(p.stdout, objects)
 		}
+		if len(rows) == 0 {
+			p.nothingFound("The workspace %s has no users.", ws.Name)
+			return nil
+		}
 		return table(p.stdout, []string{"NAME", "ROLE", "ID", "CREATED", "DISABLED"}, rows)
 	})
 }
@@ -105,7 +109,7 @@ type usersSet struct {
 	userName
 	Role string `required:"" help:"What the user may do: read, import (read too) or admin (everything)." enum:"read,import,admin" placeholder:"ROLE"`
 	JSON bool   `name:"json" help:"Print the user as JSON."`
-	place
+	tenant
 }
 
 // Run changes the user's role.
@@ -119,12 +123,12 @@ type usersPassword struct {
 	userName
 	passwordFlags
 	JSON bool `name:"json" help:"Print the user as JSON, with the password where it was made here."`
-	place
+	tenant
 }
 
 // Run gives the user a password.
 func (c *usersPassword) Run(ctx context.Context, p *program) error {
-	return c.beside(ctx, p, func(n *node, ws store.Workspace) error {
+	return c.at().beside(ctx, p, func(n *node, ws store.Workspace) error {
 		pw, err := c.get(ctx, p, n.accounts)
 		if err != nil {
 			return err
@@ -140,7 +144,7 @@ func (c *usersPassword) Run(ctx context.Context, p *program) error {
 type usersDisable struct {
 	userName
 	JSON bool `name:"json" help:"Print the user as JSON."`
-	place
+	tenant
 }
 
 // Run disables the user.
@@ -153,7 +157,7 @@ func (c *usersDisable) Run(ctx context.Context, p *program) error {
 type usersEnable struct {
 	userName
 	JSON bool `name:"json" help:"Print the user as JSON."`
-	place
+	tenant
 }
 
 // Run enables the user.
@@ -165,8 +169,8 @@ func (c *usersEnable) Run(ctx context.Context, p *program) error {
 
 // changeUser runs a command that changes a user, and shows the user or says so in
 // a sentence with the name.
-func (pl *place) changeUser(ctx context.Context, p *program, asJSON bool, sentence string, change func(*node, store.WS) (store.User, error)) error {
-	return pl.beside(ctx, p, func(n *node, ws store.Workspace) error {
+func (t *tenant) changeUser(ctx context.Context, p *program, asJSON bool, sentence string, change func(*node, store.WS) (store.User, error)) error {
+	return t.at().beside(ctx, p, func(n *node, ws store.Workspace) error {
 		u, err := change(n, ws.WS)
 		if err != nil {
 			return err

@@ -35,8 +35,14 @@ func (c *workCommand) Run(ctx context.Context, p *program) error {
 	if !c.Shared() {
 		return errors.New("--database is missing: a node that only works needs a database that it shares with those that take imports in")
 	}
+	if c.Files == "" {
+		return errors.New("--files is missing (TALLYMAN_FILES): a node that works on imports must see the files of those that take them in; name their bucket, s3://…, or a folder that all of them see")
+	}
 	set, err := newSettings(c.config(), store.DefaultWorkspace, newLog(p.stderr, c.Logging))
 	if err != nil {
+		return err
+	}
+	if err := p.warnOfStrangers(set); err != nil {
 		return err
 	}
 	n, err := openOwner(ctx, p, set, "work")
@@ -87,5 +93,5 @@ func (n *node) work(ctx context.Context, listen string) error {
 
 // about answers what a node without doors tells of itself.
 func (n *node) about() http.Handler {
-	return server.New(server.Config{Ready: n.ready, Log: n.settings.log, Now: n.now, Observe: n.answered, Metrics: n.metricsHere()})
+	return server.New(server.Config{Ready: n.ready, Holding: n.heldBy, Log: n.settings.log, Now: n.now, Observe: n.answered, Metrics: n.metricsHere()})
 }

@@ -18,7 +18,7 @@ type workspacesCommand struct {
 
 type workspacesList struct {
 	JSON bool `name:"json" help:"Print a JSON array."`
-	place
+	base
 }
 
 // workspaceObject is a workspace as --json shows it.
@@ -34,7 +34,7 @@ func showWorkspace(w store.Workspace) workspaceObject {
 
 // Run lists the workspaces.
 func (c *workspacesList) Run(ctx context.Context, p *program) error {
-	return c.open(ctx, p, func(n *node) error {
+	return c.at().open(ctx, p, func(n *node) error {
 		all, err := n.accounts.Workspaces(ctx)
 		if err != nil {
 			return err
@@ -57,7 +57,7 @@ type workspacesCreate struct {
 	Name     string `arg:"" help:"Name: lower-case letters, digits and '-', at most 63."`
 	Currency string `help:"Currency of prices that name none (ISO 4217), or none to refuse them." placeholder:"CODE" default:"EUR"`
 	JSON     bool   `name:"json" help:"Print the workspace as JSON."`
-	place
+	base
 }
 
 // currencyOf reads a --currency flag, whose word for no currency is none.
@@ -72,12 +72,12 @@ type workspacesSet struct {
 	Name     string `arg:"" help:"The workspace."`
 	Currency string `required:"" help:"Currency of prices that name none (ISO 4217), or none to refuse them." placeholder:"CODE"`
 	JSON     bool   `name:"json" help:"Print the workspace as JSON."`
-	place
+	base
 }
 
 // Run changes the workspace.
 func (c *workspacesSet) Run(ctx context.Context, p *program) error {
-	return c.open(ctx, p, func(n *node) error {
+	return c.at().open(ctx, p, func(n *node) error {
 		w, err := n.accounts.SetCurrency(ctx, c.Name, currencyOf(c.Currency))
 		if err != nil {
 			return err
@@ -99,7 +99,7 @@ func orRefused(currency string) string {
 
 // Run makes the workspace.
 func (c *workspacesCreate) Run(ctx context.Context, p *program) error {
-	return c.open(ctx, p, func(n *node) error {
+	return c.at().first(ctx, p, func(n *node) error {
 		w, err := n.accounts.CreateWorkspace(ctx, c.Name, currencyOf(c.Currency))
 		if err != nil {
 			return err

@@ -27,7 +27,8 @@ type Config struct {
 	// PasswordCost is how much work it is to try a password; the zero Cost means
 	// DefaultCost.
 	PasswordCost Cost
-	// Log is told what could not be noted of refusals; nil means nobody.
+	// Log is told of refusals that are of no workspace, and what could not be noted;
+	// nil means nobody.
 	Log *slog.Logger
 }
 
@@ -41,8 +42,6 @@ type Accounts struct {
 
 	passwords *passwords
 	refusals  *audit.Refusals
-	// changing keeps changes of users, which are read and stored again, apart.
-	changing sync.Mutex
 
 	// known are the workspaces seen so far. They are never renamed nor removed,
 	// so what is in it stays true.
@@ -67,7 +66,7 @@ func New(c Config) *Accounts {
 		random:    c.Random,
 		log:       c.Log,
 		passwords: newPasswords(c.PasswordCost, c.Random),
-		refusals:  audit.NewRefusals(c.Store, c.Now),
+		refusals:  audit.NewRefusals(refusalLog{c.Store, c.Log}, c.Now),
 		known:     map[store.WS]store.Workspace{},
 	}
 }

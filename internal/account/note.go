@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 
@@ -21,22 +22,37 @@ func (a *Accounts) note(ctx context.Context, ws store.WS, action, object string,
 	return nil
 }
 
-// refused notes a refusal. One of a workspace that there is not stands in the log
-// of the workspace that every database has. That it cannot be noted is no reason
-// to let somebody in, nor to say anything else.
+// refused notes a refusal: in the workspace's log, or in the program's where no
+// workspace is known. That it cannot be noted is no reason to let somebody in, nor
+// to say anything else.
 func (a *Accounts) refused(ctx context.Context, r audit.Refusal) {
-	ctx = context.WithoutCancel(ctx)
-	if r.WS == 0 {
-		ws, err := a.store.Workspace(ctx, store.DefaultWorkspace)
-		if err != nil {
-			a.log.Warn("note refusal", slog.Any("error", err))
-			return
-		}
-		r.WS = ws.WS
-	}
-	if err := a.refusals.Note(ctx, r); err != nil {
+	if err := a.refusals.Note(context.WithoutCancel(ctx), r); err != nil {
 		a.log.Warn("note refusal", slog.Any("error", err))
 	}
+}
+
+// refusalLog takes entries about refusals. Those of no workspace go to the program's
+// log: they tell where others' clients are, which is no tenant's business.
+type refusalLog struct {
+	store store.Store
+	log   *slog.Logger
+}
+
+// AppendAudit implements audit.Log.
+func (l refusalLog) AppendAudit(ctx context.Context, ws store.WS, e *store.AuditEntry) error {
+	if ws != 0 {
+		return l.store.AppendAudit(ctx, ws, e)
+	}
+	var d struct {
+		Address, Why string
+		Count        int64
+	}
+	if err := json.Unmarshal(e.Detail, &d); err != nil {
+		return fmt.Errorf("read what is noted: %w", err)
+	}
+	l.log.Warn("somebody was refused", slog.String("action", e.Action), slog.String("why", d.Why),
+		slog.String("door", e.Actor.Door), slog.String("remote", d.Address), slog.Int64("count", d.Count))
+	return nil
 }
 
 // FlushRefusals notes how often somebody was refused of late and is to be called

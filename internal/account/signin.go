@@ -63,27 +63,17 @@ func (a *Accounts) refuseUser(ctx context.Context, ws store.Workspace, u store.U
 	return Principal{}, catalog.Faultf(catalog.KindUnauthorized, "sign_in_failed", "The workspace, name or password is not right.")
 }
 
-// harden stores a password anew that was stored when trying one was less work. That
-// it cannot is no reason to keep its user out.
+// harden stores a password anew that was stored when trying one was less work,
+// unless the user has been changed meanwhile: the next time is soon enough. That it
+// cannot is no reason to keep its user out.
 func (a *Accounts) harden(ctx context.Context, seen store.User, password string) {
 	hash, err := a.passwords.hash(ctx, password)
 	if err == nil {
-		err = a.replaceHash(ctx, seen, hash)
+		anew := seen
+		anew.Password = hash
+		err = a.store.UpdateUser(ctx, seen.WS, seen, anew)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrRetry) {
 		a.log.Warn("store password anew", slog.String("user", seen.ID), slog.Any("error", err))
 	}
-}
-
-// replaceHash stores another form of the same password, unless it has been changed
-// meanwhile.
-func (a *Accounts) replaceHash(ctx context.Context, seen store.User, hash string) error {
-	a.changing.Lock()
-	defer a.changing.Unlock()
-	u, err := a.store.User(ctx, seen.WS, seen.Name)
-	if err != nil || u.Password != seen.Password {
-		return err
-	}
-	u.Password = hash
-	return a.store.UpdateUser(ctx, u.WS, u)
 }

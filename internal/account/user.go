@@ -160,24 +160,28 @@ func (a *Accounts) Enable(ctx context.Context, ws store.WS, name string) (store.
 }
 
 // changeUser stores and notes what change makes of a user; a nil detail says that
-// it leaves the user as it is.
+// it leaves the user as it is. Who is changed by somebody else at the same moment is
+// read again.
 func (a *Accounts) changeUser(ctx context.Context, ws store.WS, name, action string, change func(*store.User) audit.Detail) (store.User, error) {
-	a.changing.Lock()
-	defer a.changing.Unlock()
 	name = UserName(name)
-	u, err := a.store.User(ctx, ws, name)
-	if errors.Is(err, store.ErrNotFound) {
-		return store.User{}, catalog.Faultf(catalog.KindNotFound, "not_found", "There is no user %q.", name)
+	for {
+		was, err := a.store.User(ctx, ws, name)
+		if errors.Is(err, store.ErrNotFound) {
+			return store.User{}, catalog.Faultf(catalog.KindNotFound, "not_found", "There is no user %q.", name)
+		}
+		if err != nil {
+			return store.User{}, fmt.Errorf("read user: %w", err)
+		}
+		u := was
+		d := change(&u)
+		if d == nil {
+			return u, nil
+		}
+		switch err := a.store.UpdateUser(ctx, ws, was, u); {
+		case err == nil:
+			return u, a.note(ctx, ws, action, u.ID, d)
+		case !errors.Is(err, store.ErrRetry) || ctx.Err() != nil:
+			return store.User{}, fmt.Errorf("change user: %w", err)
+		}
 	}
-	if err != nil {
-		return store.User{}, fmt.Errorf("read user: %w", err)
-	}
-	d := change(&u)
-	if d == nil {
-		return u, nil
-	}
-	if err := a.store.UpdateUser(ctx, ws, u); err != nil {
-		return store.User{}, fmt.Errorf("change user: %w", err)
-	}
-	return u, a.note(ctx, ws, action, u.ID, d)
 }

@@ -33,7 +33,15 @@ func (a *Accounts) SetCurrency(ctx context.Context, name, currency string) (stor
 		return ws, fmt.Errorf("set currency: %w", err)
 	}
 	ws.Currency = currency
-	return ws, a.note(ctx, ws.WS, audit.WorkspaceSet, "", audit.Detail{"currency": currency, "was": was})
+	return ws, a.note(ctx, ws.WS, audit.WorkspaceSet, "", audit.Detail{"currency": orNone(currency), "was": orNone(was)})
+}
+
+// orNone names a currency where "" would be left out.
+func orNone(currency string) string {
+	if currency == "" {
+		return "none"
+	}
+	return currency
 }
 
 // EnsureDefault returns the workspace store.DefaultWorkspace, making it at the
@@ -70,7 +78,7 @@ func (a *Accounts) create(ctx context.Context, name, currency string) (store.Wor
 	if err != nil {
 		return ws, err
 	}
-	return ws, a.note(ctx, ws.WS, audit.WorkspaceCreate, "", audit.Detail{"name": name, "currency": currency})
+	return ws, a.note(ctx, ws.WS, audit.WorkspaceCreate, "", audit.Detail{"name": name, "currency": orNone(currency)})
 }
 
 // Workspaces lists every workspace, by name.

@@ -20,7 +20,7 @@ type Log interface {
 
 // Refusal is somebody who was not let in.
 type Refusal struct {
-	// WS is the workspace whose log notes it.
+	// WS is the workspace whose log notes it; 0 where none is known.
 	WS store.WS
 	// Action is KeyRefuse or UserRefuse, Why a word for the cause.
 	Action, Why string

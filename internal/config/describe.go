@@ -39,8 +39,13 @@ func describeField(tag reflect.StructTag, value any) Setting {
 		text = strings.ToLower(level.String())
 	}
 	s := Setting{Name: tag.Get("name"), Env: tag.Get("env"), Value: text, Default: text == tag.Get("default")}
-	if _, secret := tag.Lookup(secretTag); secret {
+	switch what, secret := tag.Lookup(secretTag); {
+	case secret && what == secretPath:
+		s.Value = redactPath(text)
+	case secret:
 		s.Value = redact(text)
+	case s.Name == "files":
+		s.Value = redactFiles(text)
 	}
 	return s
 }

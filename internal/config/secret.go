@@ -10,8 +10,12 @@ import (
 )
 
 // secretTag marks a flag whose value is never printed whole and may come from a
-// file. It works for flags outside of this package, too.
+// file. It works for flags outside of this package, too. Its value says what may be
+// shown: see secretPath.
 const secretTag = "secret"
+
+// secretPath is the value of the tag of a URL whose path may be secret.
+const secretPath = "path"
 
 // SecretFiles reads flags tagged secret:"" from the file that the environment
 // names in their variable's name with _FILE at the end, as container platforms
@@ -65,4 +69,40 @@ func redact(secret string) string {
 		u.RawQuery = redacted
 	}
 	return u.Redacted()
+}
+
+// redactPath is redact for a URL that may have a secret in its path.
+func redactPath(secret string) string {
+	u, err := url.Parse(redact(secret))
+	if err != nil || u.Host == "" || strings.Trim(u.Path, "/") == "" {
+		return redact(secret)
+	}
+	u.Path, u.RawPath, u.User = "/"+redacted, "", nil
+	return u.String()
+}
+
+// bucketWords are what the URL of a bucket may say behind its path.
+var bucketWords = map[string]bool{"endpoint": true, "region": true, "path_style": true, "part_mib": true}
+
+// redactFiles returns what may be shown of where files are. A bucket's URL holds
+// nothing secret, unless somebody wrote credentials into it.
+func redactFiles(files string) string {
+	scheme, rest, isURL := strings.Cut(files, "://")
+	if !isURL {
+		return files
+	}
+	place, query, _ := strings.Cut(rest, "?")
+	if scheme != "s3" || holdsUser(rest) || strings.Contains(rest, "#") || strings.Contains(place, ":") {
+		return redacted
+	}
+	if query == "" {
+		return files
+	}
+	words := strings.Split(query, "&")
+	for i, w := range words {
+		if name, _, _ := strings.Cut(w, "="); !bucketWords[name] {
+			words[i] = redacted
+		}
+	}
+	return "s3://" + place + "?" + strings.Join(words, "&")
 }

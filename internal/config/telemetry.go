@@ -15,7 +15,7 @@ type Telemetry struct {
 	MetricsListen string `name:"metrics-listen" env:"TALLYMAN_METRICS_LISTEN" placeholder:"HOST:PORT" help:"Address to serve the metrics on, and only there; without it, the address that everything is served on."`
 	// OTLPEndpoint is where traces are sent, "" for what OpenTelemetry's own variables
 	// say. It may hold a secret in its path.
-	OTLPEndpoint string `name:"otlp-endpoint" env:"TALLYMAN_OTLP_ENDPOINT" secret:"" placeholder:"URL" help:"Where traces are sent by OTLP over HTTP, such as http://localhost:4318; without it, and without OTEL_EXPORTER_OTLP_ENDPOINT, there are none."`
+	OTLPEndpoint string `name:"otlp-endpoint" env:"TALLYMAN_OTLP_ENDPOINT" secret:"path" placeholder:"URL" help:"Where traces are sent by OTLP over HTTP, such as http://localhost:4318; without it, and without OTEL_EXPORTER_OTLP_ENDPOINT, there are none."`
 	// TraceRatio is the share of requests that are traced, 0 to 1. Imports always are.
 	TraceRatio float64 `name:"trace-ratio" env:"TALLYMAN_TRACE_RATIO" default:"1" placeholder:"0..1" help:"Share of the HTTP requests that are traced (${default}); imports always are."`
 	// TraceChunks asks for a span of every transaction of rows.
@@ -58,7 +58,7 @@ func checkOTLP(endpoint string) error {
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return notAllowed("otlp-endpoint", redact(endpoint), "it must be an address such as http://localhost:4318, without user, query or fragment; headers are given in OTEL_EXPORTER_OTLP_HEADERS")
+		return notAllowed("otlp-endpoint", withoutPath(endpoint), "it must be an address such as http://localhost:4318, without user, query or fragment; headers are given in OTEL_EXPORTER_OTLP_HEADERS")
 	}
 	return nil
 }

@@ -39,20 +39,40 @@ func checkData(data string) error {
 	return nil
 }
 
-// checkDatabase looks at the kind of address alone: the driver reads the rest.
+// checkDatabase looks at the kind of address, and that no part of a password
+// stands where its host or what follows is expected: the driver reads the rest.
 func checkDatabase(database string) error {
-	scheme, _, isURL := strings.Cut(database, "://")
-	if database == "" || isURL && (scheme == "postgres" || scheme == "postgresql") || !isURL && strings.Contains(database, "=") {
+	scheme, rest, isURL := strings.Cut(database, "://")
+	if isURL && (scheme == "postgres" || scheme == "postgresql") {
+		if user, after, ok := strings.Cut(rest, "@"); ok && (strings.ContainsAny(user, "/?") || strings.Contains(after, "@")) {
+			return notAllowed("database", redacted, "it has an @ behind the one before the host, or none there; in a user or password, write @ as %40, / as %2F and ? as %3F")
+		}
+		return nil
+	}
+	// A list of words may hold a URL, such as in its password.
+	if key, _, isList := strings.Cut(database, "="); database == "" || isList && !strings.Contains(key, "://") {
 		return nil
 	}
 	return notAllowed("database", redact(database), "it must be an address such as postgres://user:password@host:5432/tallyman")
 }
 
+// checkFiles refuses credentials, too, which would be shown wherever the files are.
 func checkFiles(files string) error {
-	if scheme, _, isURL := strings.Cut(files, "://"); isURL && scheme != "s3" {
-		return notAllowed("files", redact(files), "it must be a bucket such as s3://bucket/prefix, or a folder")
+	scheme, rest, isURL := strings.Cut(files, "://")
+	switch {
+	case isURL && scheme != "s3":
+		return notAllowed("files", redactFiles(files), "it must be a bucket such as s3://bucket/prefix, or a folder")
+	case isURL && holdsUser(rest):
+		return notAllowed("files", redactFiles(files), "credentials do not belong in it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 	}
 	return nil
+}
+
+// holdsUser reports whether what is behind the scheme of a URL may hold a user or
+// password, however it is escaped.
+func holdsUser(rest string) bool {
+	plain, err := url.PathUnescape(rest)
+	return err != nil || strings.Contains(plain, "@")
 }
 
 // Validate checks the group.
@@ -86,7 +106,7 @@ func checkBaseURL(base string) error {
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "",
 		u.User != nil, u.RawQuery != "", u.Fragment != "":
-		return notAllowed("base-url", redact(base), "it must be an address such as https://tallyman.example.com, without user, query or fragment")
+		return notAllowed("base-url", withoutSecrets(base), "it must be an address such as https://tallyman.example.com, without user, query or fragment")
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,7 @@ import (
 
 // Condition is something that must be well for a node to work.
 type Condition struct {
-	// Name is a word for the log.
+	// Name is a word for the log, probes and metrics. Several may have the same.
 	Name string
 	// Check returns nil if it is well. What it returns else is for the log alone,
 	// but for a *Bad.
@@ -65,9 +66,12 @@ const (
 type Guard struct {
 	cfg     Config
 	watched []*watched
-	held    atomic.Pointer[string]
-	holds   bool // what Hold and Go have brought about
-	unsure  bool // the last of them did not come to its end
+	held    atomic.Pointer[holding]
+	found   holding    // what the last look found
+	holds   bool       // what Hold and Go have brought about
+	unsure  bool       // the last of them did not come to its end
+	acting  chan error // ends the one that is under way; nil for none
+	toHold  bool       // it is Hold
 }
 
 // New returns a guard that has not looked yet: nothing is held.
@@ -76,7 +80,7 @@ func New(cfg Config) *Guard {
 		cfg.Every = defaultEvery
 	}
 	g := &Guard{cfg: cfg}
-	g.held.Store(new(string))
+	g.held.Store(&holding{})
 	for _, c := range cfg.Conditions {
 		if c.Timeout == 0 {
 			c.Timeout = defaultTimeout
@@ -86,17 +90,35 @@ func New(cfg Config) *Guard {
 	return g
 }
 
-// Held says in a sentence why the node takes nothing on just now; "" for nothing.
-func (g *Guard) Held() string { return *g.held.Load() }
+// holding is why a node holds.
+type holding struct {
+	reason string   // in sentences; "" where it does not
+	names  []string // of the conditions that are bad, each once
+}
 
-// Run looks at the conditions until ctx ends.
+// Held says in a sentence why the node takes nothing on just now; "" for nothing.
+// A node that is well again is held until it goes on.
+func (g *Guard) Held() string { return g.held.Load().reason }
+
+// Names returns the names of the conditions for which the node is held, each once
+// and in the order of Config. The caller must not change it.
+func (g *Guard) Names() []string { return g.held.Load().names }
+
+// Run looks at the conditions until ctx ends. It looks on while Hold or Go is under
+// way.
 func (g *Guard) Run(ctx context.Context) {
 	tick := time.NewTicker(g.cfg.Every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			if g.acting != nil {
+				<-g.acting
+			}
 			return
+		case err := <-g.acting:
+			g.acted(ctx, err)
+			continue
 		case <-tick.C:
 		}
 		g.Look(ctx)
@@ -109,11 +131,11 @@ func (g *Guard) Run(ctx context.Context) {
 // Look checks every condition once. What it finds shows in Held; it neither holds
 // nor lets go.
 func (g *Guard) Look(ctx context.Context) {
-	results := make([]<-chan error, len(g.watched))
+	results := make([]<-chan result, len(g.watched))
 	for i, w := range g.watched {
 		results[i] = w.begin(ctx)
 	}
-	var sentences []string
+	var sentences, names []string
 	for i, w := range g.watched {
 		err := w.end(<-results[i])
 		if ctx.Err() != nil {
@@ -122,32 +144,50 @@ func (g *Guard) Look(ctx context.Context) {
 		w.judge(err, g.cfg.Log)
 		if w.bad != "" {
 			sentences = append(sentences, w.bad)
+			if !slices.Contains(names, w.Name) {
+				names = append(names, w.Name)
+			}
 		}
 	}
-	reason := strings.Join(sentences, " ")
-	g.held.Store(&reason)
+	g.found = holding{strings.Join(sentences, " "), names}
+	g.show()
 }
 
-// act brings about what was found.
+// show lets Held say what was found, and, until the node goes on, why it does not.
+func (g *Guard) show() {
+	if g.found.reason != "" || !g.holds && !g.unsure && g.acting == nil {
+		found := g.found
+		g.held.Store(&found)
+	}
+}
+
+// act begins to bring about what was found.
 func (g *Guard) act(ctx context.Context) {
-	reason := g.Held()
-	var err error
-	switch holds := reason != ""; {
-	case holds == g.holds && !g.unsure:
+	bad := g.found.reason != ""
+	if g.acting != nil || bad == g.holds && !g.unsure {
 		return
-	case holds:
+	}
+	g.toHold = bad
+	reason, do := g.found.reason, g.cfg.Go
+	if bad {
 		g.cfg.Log.Warn("node holds", "reason", reason)
-		err = g.cfg.Hold(ctx, reason)
-	default:
-		err = g.cfg.Go(ctx)
-		if err == nil {
-			g.cfg.Log.Info("node goes on")
-		}
+		do = func(ctx context.Context) error { return g.cfg.Hold(ctx, reason) }
 	}
-	if err != nil && ctx.Err() == nil {
+	acting := make(chan error, 1)
+	g.acting = acting
+	go func() { acting <- do(ctx) }()
+}
+
+// acted takes note of what was brought about.
+func (g *Guard) acted(ctx context.Context, err error) {
+	switch {
+	case err != nil && ctx.Err() == nil:
 		g.cfg.Log.Warn("hold or go on", "error", err)
+	case err == nil && !g.toHold:
+		g.cfg.Log.Info("node goes on")
 	}
-	g.holds, g.unsure = reason != "", err != nil
+	g.holds, g.unsure, g.acting = g.toHold, err != nil, nil
+	g.show()
 }
 
 // Begin looks for the first time, and says that the node was not set going if it
@@ -173,43 +213,63 @@ type watched struct {
 	busy chan error
 }
 
+// result is what a look got of a check.
+type result struct {
+	err error
+	// busy is the check that is still under way.
+	busy chan error
+}
+
 // begin starts a check whose result comes within the timeout, whatever becomes
-// of the check: a call into a dead network file system never returns.
-func (w *watched) begin(ctx context.Context) <-chan error {
-	out := make(chan error, 1)
-	if w.busy == nil {
-		busy := make(chan error, 1)
-		w.busy = busy
-		bounded, cancel := context.WithTimeout(ctx, w.Timeout)
-		go func() {
-			defer cancel()
-			busy <- w.Check(bounded)
-		}()
-	}
-	busy := w.busy
+// of the check: a call into a dead network file system never returns. What comes
+// after its time has counted as no answer already, and only lets the next one begin.
+func (w *watched) begin(ctx context.Context) <-chan result {
+	out := make(chan result, 1)
+	late := w.busy
 	go func() {
 		timer := time.NewTimer(w.Timeout)
 		defer timer.Stop()
+		if late != nil {
+			select {
+			case <-late:
+			case <-timer.C:
+				out <- result{errSilent, late}
+				return
+			}
+			timer.Reset(w.Timeout)
+		}
+		busy := w.start(ctx)
 		select {
 		case err := <-busy:
-			out <- err
+			out <- result{err: err}
 		case <-timer.C:
-			out <- errSilent
+			out <- result{errSilent, busy}
 		}
 	}()
 	return out
+}
+
+// start starts a check, whose answer stays for whoever asks for it.
+func (w *watched) start(ctx context.Context) chan error {
+	busy := make(chan error, 1)
+	bounded, cancel := context.WithTimeout(ctx, w.Timeout)
+	go func() {
+		defer cancel()
+		busy <- w.Check(bounded)
+	}()
+	return busy
 }
 
 // errSilent says that a check did not return in time.
 var errSilent = errors.New("no answer")
 
 // end takes the result of a check.
-func (w *watched) end(err error) error {
-	if errors.Is(err, errSilent) {
-		return fmt.Errorf("%w within %s", err, w.Timeout)
+func (w *watched) end(r result) error {
+	w.busy = r.busy
+	if r.busy != nil {
+		return fmt.Errorf("%w within %s", r.err, w.Timeout)
 	}
-	w.busy = nil
-	return err
+	return r.err
 }
 
 // judge decides whether the condition counts as bad after one more look.

@@ -80,13 +80,13 @@ func TestHoldsAndGoesOn(t *testing.T) {
 	n.watch(t, func(g *health.Guard) {
 		n.bad.Store(true)
 		time.Sleep(10 * time.Second)
-		if g.Held() != "The database takes no writes." {
-			t.Errorf("held: %q", g.Held())
+		if g.Held() != "The database takes no writes." || !slices.Equal(g.Names(), []string{"database"}) {
+			t.Errorf("held: %q, %q", g.Held(), g.Names())
 		}
 		n.bad.Store(false)
 		time.Sleep(10 * time.Second)
-		if g.Held() != "" {
-			t.Errorf("still held: %q", g.Held())
+		if g.Held() != "" || len(g.Names()) != 0 {
+			t.Errorf("still held: %q, %q", g.Held(), g.Names())
 		}
 	})
 	if want := []string{held, "go"}; !slices.Equal(n.told(), want) {
@@ -211,6 +211,84 @@ func TestACheckThatHangs(t *testing.T) {
 	})
 }
 
+// An answer that comes after its time has counted already.
+func TestOneLateAnswerIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		g := health.New(health.Config{Log: slog.New(slog.DiscardHandler), Conditions: []health.Condition{{Name: "database", Sentence: "It is bad.", Timeout: time.Second,
+			Check: func(ctx context.Context) error {
+				if asked++; asked != 2 {
+					return nil
+				}
+				<-ctx.Done()
+				time.Sleep(time.Second) // a cancel takes a while
+				return ctx.Err()
+			}}}})
+		for range 2 {
+			g.Look(t.Context())
+		}
+		time.Sleep(500 * time.Millisecond)
+		g.Look(t.Context()) // begins while the late one is under way
+		if g.Held() != "" || asked != 3 {
+			t.Errorf("held %q after %d checks", g.Held(), asked)
+		}
+	})
+}
+
+// Going on takes a while: it is held until then, and looked after.
+func TestHeldUntilItGoesOn(t *testing.T) {
+	n := &node{}
+	synctest.Test(t, func(t *testing.T) {
+		var looks atomic.Int32
+		slow := make(chan struct{})
+		g := health.New(health.Config{
+			Log: slog.New(slog.DiscardHandler),
+			Conditions: []health.Condition{{Name: "database", Sentence: "The database takes no writes.",
+				Check: func(ctx context.Context) error { looks.Add(1); return n.check(ctx) }}},
+			Hold: func(_ context.Context, reason string) error { return n.called("hold: " + reason) },
+			Go:   func(context.Context) error { <-slow; return n.called("go") },
+		})
+		n.bad.Store(true)
+		g.Begin(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); g.Run(ctx) }()
+		n.bad.Store(false)
+		time.Sleep(20 * time.Second)
+		if g.Held() == "" || looks.Load() < 10 {
+			t.Errorf("while it stands still: held %q, %d looks", g.Held(), looks.Load())
+		}
+		n.bad.Store(true)
+		time.Sleep(20 * time.Second)
+		close(slow)
+		time.Sleep(20 * time.Second)
+		n.bad.Store(false)
+		time.Sleep(20 * time.Second)
+		if g.Held() != "" {
+			t.Errorf("at the end: held %q", g.Held())
+		}
+		cancel()
+		<-done
+	})
+	if want := []string{"go", held, "go"}; !slices.Equal(n.told(), want) {
+		t.Errorf("calls %q, want %q", n.told(), want)
+	}
+}
+
+// Conditions of one name are one reason.
+func TestNamesAreToldOnce(t *testing.T) {
+	bad := func(context.Context) error { return errors.New("bad") }
+	well := func(context.Context) error { return nil }
+	g := health.New(health.Config{Log: slog.New(slog.DiscardHandler), Conditions: []health.Condition{
+		{Name: "database", Check: well}, {Name: "files", Check: bad, Sentence: "A."},
+		{Name: "disk", Check: bad, Sentence: "B."}, {Name: "disk", Check: bad, Sentence: "C."},
+	}})
+	g.Look(t.Context())
+	if g.Held() != "A. B. C." || !slices.Equal(g.Names(), []string{"files", "disk"}) {
+		t.Errorf("held: %q, %q", g.Held(), g.Names())
+	}
+}
+
 func TestRoom(t *testing.T) {
 	var free int64
 	check := health.Room("the data folder", 100<<20, func() (int64, error) { return free << 20, nil })
@@ -227,6 +305,10 @@ func TestRoom(t *testing.T) {
 		if err != nil && (!errors.As(err, &bad) || !strings.Contains(bad.Sentence, "data folder") || !strings.Contains(bad.Sentence, "100.0 MiB")) {
 			t.Errorf("the sentence is %q", err)
 		}
+	}
+	check = health.Room("the data folder", 900<<30, func() (int64, error) { return 512, nil })
+	if err := check(t.Context()); err == nil || !strings.Contains(err.Error(), "512 B left of the 900.0 GiB") {
+		t.Errorf("the sentence is %q", err)
 	}
 	lost := errors.New("no such folder")
 	check = health.Room("the data folder", 1, func() (int64, error) { return 0, lost })

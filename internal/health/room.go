@@ -20,9 +20,20 @@ func Room(where string, min int64, free func() (int64, error)) func(context.Cont
 			return nil
 		}
 		wanted = min + min/4
-		return &Bad{Sentence: fmt.Sprintf("The disk of %s has %s left of the %s that are kept free there; make room, or lower --min-free (TALLYMAN_MIN_FREE).",
-			where, mebibytes(n), mebibytes(min))}
+		return &Bad{Sentence: fmt.Sprintf("The disk of %s has %s left of the %s that are kept free there; make room, or set TALLYMAN_MIN_FREE lower (--min-free of serve and work).",
+			where, size(n), size(min))}
 	}
 }
 
-func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+// size writes a number of bytes in the largest unit that it has one of.
+func size(n int64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
+	shown, unit := float64(n), 0
+	for shown >= 1<<10 && unit < len(units)-1 {
+		shown, unit = shown/(1<<10), unit+1
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", shown, units[unit])
+}

@@ -23,6 +23,8 @@ type exchange struct {
 	attrs  []slog.Attr
 	route  string
 	about  []string
+	// quiet says that the line is for who looks closely.
+	quiet bool
 }
 
 type exchangeKey struct{}
@@ -78,7 +80,7 @@ func fitID(s string) bool {
 // ended, never what was in it.
 func (h *handler) log(w *response, r *http.Request, x *exchange, start time.Time) {
 	level := slog.LevelInfo
-	if probes[r.URL.Path] && w.status == http.StatusOK {
+	if x.quiet || probes[r.URL.Path] && w.status == http.StatusOK {
 		level = slog.LevelDebug
 	}
 	attrs := append([]slog.Attr{
@@ -87,7 +89,7 @@ func (h *handler) log(w *response, r *http.Request, x *exchange, start time.Time
 		slog.String("path", r.URL.Path),
 		slog.Int("status", w.status),
 		slog.Int64("sent", w.sent),
-		slog.Duration("took", h.cfg.Now().Sub(start)),
+		slog.Float64("took_ms", float64(h.cfg.Now().Sub(start).Microseconds())/1000),
 		slog.String("remote", x.remote),
 	}, x.attrs...)
 	attrs = append(attrs, aboutAttrs(x.about)...)

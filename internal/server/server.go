@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"tallyman/internal/audit"
@@ -41,7 +42,10 @@ type Config struct {
 	Doors []Door
 	// Ready says why the program cannot serve just now, or nil: /readyz asks it.
 	Ready func(context.Context) error
-	Log   *slog.Logger
+	// Holding, where set, names in a word each what keeps the program from taking
+	// anything on; /readyz says it to anybody.
+	Holding func() []string
+	Log     *slog.Logger
 	// Observe, where set, is told of every request when it has been answered, on
 	// the goroutine that served it and with its context.
 	Observe func(ctx context.Context, a Answer)
@@ -71,6 +75,7 @@ func New(cfg Config) http.Handler {
 		cfg.StallTimeout = DefaultStallTimeout
 	}
 	h := &handler{cfg: cfg, fallback: Door{Fail: failPlainly}}
+	h.unready.Store("")
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", h.live)
 	mux.HandleFunc("GET /readyz", h.ready)
@@ -98,6 +103,8 @@ type handler struct {
 	cfg      Config
 	fallback Door
 	next     http.Handler
+	// unready is what /readyz said last of why it is not; "" for ready.
+	unready atomic.Value
 }
 
 func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
@@ -144,9 +151,18 @@ func (h *handler) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	if err := h.cfg.Ready(ctx); err != nil {
+		said := notReady(err)
 		Annotate(ctx, slog.Any("reason", err))
-		plain(w, http.StatusServiceUnavailable, notReady(err))
+		exchangeOf(ctx).quiet = h.unready.Swap(said) == said
+		plain(w, http.StatusServiceUnavailable, said)
 		return
+	}
+	h.unready.Store("")
+	if h.cfg.Holding != nil {
+		if held := h.cfg.Holding(); len(held) > 0 {
+			plain(w, http.StatusOK, "ready, holding: "+strings.Join(held, ", ")+"\n")
+			return
+		}
 	}
 	plain(w, http.StatusOK, "ready\n")
 }

@@ -109,11 +109,42 @@ func TestNotReady(t *testing.T) {
 }
 
 // What is said for people is told to whoever asks, without its cause.
+// A program that holds is ready: it answers, and says in a word what it waits for.
+func TestReadyWhileHolding(t *testing.T) {
+	var held []string
+	h := New(Config{Ready: func(context.Context) error { return nil }, Holding: func() []string { return held }, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	for _, c := range []struct {
+		held []string
+		want string
+	}{{nil, "ready\n"}, {[]string{"files"}, "ready, holding: files\n"}, {[]string{"files", "disk"}, "ready, holding: files, disk\n"}} {
+		held = c.held
+		if w := get(h, "/readyz"); w.Code != http.StatusOK || w.Body.String() != c.want {
+			t.Errorf("held by %q: %d %q", c.held, w.Code, w.Body)
+		}
+	}
+}
+
 func TestNotReadySaysWhatIsSaidForPeople(t *testing.T) {
 	why := &catalog.Fault{Kind: catalog.KindUnavailable, Code: "held", Message: "The database takes no writes.", Err: errors.New("secret")}
 	h := New(Config{Ready: func(context.Context) error { return why }, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if w := get(h, "/readyz"); w.Code != http.StatusServiceUnavailable || w.Body.String() != "not ready: The database takes no writes.\n" {
 		t.Errorf("got %d %q", w.Code, w.Body)
+	}
+}
+
+// Whoever waits for a node that holds asks often: that fills no log.
+func TestFailingProbesAreLoggedWhenTheReasonChanges(t *testing.T) {
+	held := func(why string) error {
+		return &catalog.Fault{Kind: catalog.KindUnavailable, Code: "held", Message: why}
+	}
+	var now error
+	var log bytes.Buffer
+	h := New(Config{Ready: func(context.Context) error { return now }, Log: slog.New(slog.NewTextHandler(&log, nil)), Now: time.Now})
+	for _, now = range []error{held("No room."), held("No room."), held("No database."), held("No database."), nil, held("No database."), held("No database.")} {
+		get(h, "/readyz")
+	}
+	if got := strings.Count(log.String(), "msg=request"); got != 3 {
+		t.Errorf("%d lines, not 3:\n%s", got, log.String())
 	}
 }
 

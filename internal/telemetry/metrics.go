@@ -30,6 +30,10 @@ type MetricsConfig struct {
 	Load                     func(ctx context.Context) (store.Load, error)
 	Nodes                    func(ctx context.Context, since time.Time) ([]store.Node, error)
 	StoreHealth, FilesHealth func(ctx context.Context) error
+	// HeldBy, where set, names what keeps this node from working just now;
+	// HeldReasons are all that it may name.
+	HeldBy      func() []string
+	HeldReasons []string
 	// Now is the clock that beats and batches are dated by.
 	Now func() time.Time
 }

@@ -241,6 +241,7 @@ func TestHowThingsStand(t *testing.T) {
 		return []store.Node{{Name: "a"}, {Name: "b", Held: "disk full"}}, nil
 	}
 	cfg.FilesHealth = func(context.Context) error { return errors.New("no bucket") }
+	cfg.HeldReasons, cfg.HeldBy = []string{"disk", "files"}, func() []string { return []string{"files"} }
 	_, got := scrape(t, telemetry.NewMetrics(cfg))
 	expect(t, got, 3, "imports", "state", "running")
 	expect(t, got, 1, "imports", "state", "planned")
@@ -250,6 +251,8 @@ func TestHowThingsStand(t *testing.T) {
 	expect(t, got, 90, "queue_oldest_age_seconds")
 	expect(t, got, 2, "nodes")
 	expect(t, got, 1, "nodes_held")
+	expect(t, got, 0, "node_held", "reason", "disk")
+	expect(t, got, 1, "node_held", "reason", "files")
 	expect(t, got, 1, "store_healthy")
 	expect(t, got, 0, "files_healthy")
 	expect(t, got, 2, "workers")

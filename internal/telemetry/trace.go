@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ type TraceConfig struct {
 type Traces struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
+	endpoint string
 	node     string
 	chunks   bool
 }
@@ -55,10 +57,10 @@ func NewTraces(ctx context.Context, cfg TraceConfig) (*Traces, error) {
 	}
 	exporter, err := otlptracehttp.New(ctx, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("open traces: %w", err)
+		return nil, fmt.Errorf("open traces: %s", unaddressed(err, cfg.Endpoint))
 	}
 	provider := sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(&loggedExporter{SpanExporter: exporter, log: cfg.Log}),
+		sdktrace.WithBatcher(&loggedExporter{SpanExporter: exporter, endpoint: cfg.Endpoint, log: cfg.Log}),
 		sdktrace.WithSampler(sampler{requests: sdktrace.ParentBased(sdktrace.TraceIDRatioBased(cfg.Ratio))}),
 		sdktrace.WithIDGenerator(idGenerator{}),
 		sdktrace.WithResource(resource.NewSchemaless(
@@ -69,13 +71,13 @@ func NewTraces(ctx context.Context, cfg TraceConfig) (*Traces, error) {
 			attribute.String(attrNode, cfg.Node),
 		)),
 	)
-	return &Traces{provider: provider, tracer: provider.Tracer("tallyman"), node: cfg.Node, chunks: cfg.Chunks}, nil
+	return &Traces{provider: provider, tracer: provider.Tracer("tallyman"), endpoint: cfg.Endpoint, node: cfg.Node, chunks: cfg.Chunks}, nil
 }
 
 // Close sends what is left, as long as ctx lasts.
 func (t *Traces) Close(ctx context.Context) error {
 	if err := t.provider.Shutdown(ctx); err != nil {
-		return fmt.Errorf("send last traces: %w", err)
+		return fmt.Errorf("send last traces: %s", unaddressed(err, t.endpoint))
 	}
 	return nil
 }
@@ -109,7 +111,8 @@ func (t *Traces) Request(ctx context.Context, route string) {
 // that belongs to the whole process.
 type loggedExporter struct {
 	sdktrace.SpanExporter
-	log *slog.Logger
+	endpoint string
+	log      *slog.Logger
 	// said is when the log was last told; a collector that is away is away for many
 	// batches of spans. Only one export is under way at a time.
 	said time.Time
@@ -121,9 +124,34 @@ const sayAgain = time.Minute
 func (e *loggedExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	if err := e.SpanExporter.ExportSpans(ctx, spans); err != nil && time.Since(e.said) >= sayAgain {
 		e.said = time.Now()
-		e.log.Warn("traces cannot be sent", slog.Int("spans", len(spans)), slog.Any("error", err))
+		e.log.Warn("traces cannot be sent", slog.Int("spans", len(spans)), slog.String("error", unaddressed(err, e.endpoint)))
 	}
 	return nil
+}
+
+// unaddressed is an error's text without addresses: that of a collector may hold a
+// secret, and a collector may send its path back.
+func unaddressed(err error, endpoint string) string {
+	text := err.Error()
+	if u, err := url.Parse(endpoint); err == nil && strings.Trim(u.Path, "/") != "" {
+		for _, path := range []string{u.EscapedPath(), u.Path} {
+			text = strings.ReplaceAll(text, strings.Trim(path, "/"), "…")
+		}
+	}
+	for _, scheme := range []string{"http://", "https://"} {
+		for {
+			before, rest, found := strings.Cut(text, scheme)
+			if !found {
+				break
+			}
+			end := strings.IndexAny(rest, " \t\n\"'`<>")
+			if end < 0 {
+				end = len(rest)
+			}
+			text = before + "the collector" + rest[end:]
+		}
+	}
+	return text
 }
 
 // sampler takes every span of an import, and of requests those that it is to.

@@ -288,6 +288,42 @@ func TestACollectorThatIsAway(t *testing.T) {
 	}
 }
 
+// TestNoAddressIsTold: what a collector's address has in its path stands in no error,
+// whether the collector is away, refuses, or sends it back.
+func TestNoAddressIsTold(t *testing.T) {
+	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "there is no "+r.URL.Path+" at http://"+r.Host+r.RequestURI, http.StatusNotFound)
+	}))
+	defer refuses.Close()
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, r.RequestURI, http.StatusServiceUnavailable)
+	}))
+	defer busy.Close()
+	for _, host := range []string{"http://127.0.0.1:1", refuses.URL, busy.URL} {
+		for _, path := range []string{"/geheim", "/a/geheim/", "/ge%2Fheim"} {
+			var log bytes.Buffer
+			traces, err := telemetry.NewTraces(context.Background(), telemetry.TraceConfig{Endpoint: host + path, Ratio: 1, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			must(t, err)
+			imp := store.Import{ID: "imp_" + ulid.Make().String(), State: store.Done, CreatedAt: time.Now()}
+			imp.CompletedAt = &imp.CreatedAt
+			traces.ImportEnded(context.Background(), &imp)
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			said := log.String()
+			if err := traces.Close(ctx); err != nil {
+				said += err.Error()
+			}
+			cancel()
+			said += log.String()
+			if said == "" {
+				t.Errorf("%s: nothing was said", host+path)
+			}
+			if strings.Contains(said, "heim") {
+				t.Errorf("%s: the log says %q", host+path, said)
+			}
+		}
+	}
+}
+
 // TestLinesOfATraceNameIt: with a trace in the context a line has its id.
 func TestLinesOfATraceNameIt(t *testing.T) {
 	var out bytes.Buffer
@@ -316,12 +352,17 @@ func TestLogKeys(t *testing.T) {
 	g := newGround(t, slog.New(telemetry.WithTraces(slog.NewJSONHandler(&lines{w: &out}, nil))), a)
 	imp := g.end(g.ws, g.begin(context.Background(), g.ws, items(10, "Chair"), importer.Options{}).ID, store.State.Ended)
 	g.stop()
-	var line map[string]any
-	must(t, json.Unmarshal(out.Bytes(), &line))
-	want := map[string]any{"msg": "import done", "import": imp.ID, "node": "a", "pass": "finish", "batch": float64(1), "trace_id": traceOf(t, imp)}
-	for key, v := range want {
-		if line[key] != v {
-			t.Errorf("%s is %v, want %v, in %v", key, line[key], v, line)
+	dec := json.NewDecoder(&out)
+	for _, want := range []map[string]any{
+		{"msg": "import started", "import": imp.ID},
+		{"msg": "import ended", "import": imp.ID, "node": "a", "pass": "apply", "state": "done", "trace_id": traceOf(t, imp)},
+	} {
+		var line map[string]any
+		must(t, dec.Decode(&line))
+		for key, v := range want {
+			if line[key] != v {
+				t.Errorf("%s is %v, want %v, in %v", key, line[key], v, line)
+			}
 		}
 	}
 }

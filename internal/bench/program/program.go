@@ -126,7 +126,7 @@ func (p *Program) at(args []string) []string {
 	if p.Database != "" {
 		args = append(args, "--database", p.Database)
 	}
-	if p.Files != "" {
+	if p.Files != "" && args[0] != "keys" { // which has nothing to do with files
 		args = append(args, "--files", p.Files)
 	}
 	return args

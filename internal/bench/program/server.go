@@ -30,15 +30,15 @@ type Server struct {
 // Serve starts a server on the data folder, with further arguments, and returns
 // once it answers. Stop must be called.
 func (p *Program) Serve(ctx context.Context, args ...string) (*Server, error) {
-	key, err := p.key(ctx)
-	if err != nil {
-		return nil, err
-	}
 	s, line, err := p.begin(ctx, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 	if err != nil {
 		return nil, err
 	}
-	s.key, s.url = key, line[strings.LastIndexByte(line, ' ')+1:] // the line ends with where it answers
+	s.url = line[strings.LastIndexByte(line, ' ')+1:] // the line ends with where it answers
+	if s.key, err = p.key(ctx); err != nil {
+		_, serr := s.Stop()
+		return nil, errors.Join(err, serr)
+	}
 	return s, nil
 }
 
