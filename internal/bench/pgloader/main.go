@@ -15,9 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"runtime/pprof"
@@ -25,6 +23,8 @@ import (
 	"time"
 
 	"tallyman/internal/bench/catalogen"
+	"tallyman/internal/bench/pgcopy"
+	"tallyman/internal/bench/program"
 	"tallyman/internal/files/disk"
 	"tallyman/internal/importer"
 	"tallyman/internal/jobs"
@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{options: opt, dir: dir, url: server.URL("postgres")}
+	b := &bench{options: opt, dir: dir, loader: pgcopy.Loader{URL: server.URL("postgres"), Dir: dir}}
 	if err := b.open(ctx); err != nil {
 		return err
 	}
@@ -80,18 +80,19 @@ func run(ctx context.Context, args []string) (err error) {
 
 type bench struct {
 	options
-	dir, url string
-	db       *postgres.DB
-	files    *disk.Store
-	svc      *importer.Service
-	engine   *postgresjobs.Engine
-	ws       store.Workspace
+	dir    string
+	loader pgcopy.Loader
+	db     *postgres.DB
+	files  *disk.Store
+	svc    *importer.Service
+	engine *postgresjobs.Engine
+	ws     store.Workspace
 	// CPU time that generating the last file took, and the loader's last load.
 	generated, loaderCPU time.Duration
 }
 
 func (b *bench) open(ctx context.Context) (err error) {
-	if b.db, err = postgres.Open(ctx, b.url, postgres.Options{}); err != nil {
+	if b.db, err = postgres.Open(ctx, b.loader.URL, postgres.Options{}); err != nil {
 		return err
 	}
 	if b.files, err = disk.Open(filepath.Join(b.dir, "files"), disk.Options{}); err != nil {
@@ -141,12 +142,10 @@ func (b *bench) measure(ctx context.Context) error {
 		file catalogen.Config
 		load func(context.Context) (time.Duration, error)
 	}{
-		{"create", full, b.load},
-		{"same again", full, b.load},
-		{"30 % of all changed", next, func(ctx context.Context) (time.Duration, error) { return b.upsert(ctx, "") }},
-		{"the changed 30 % alone", changed, func(ctx context.Context) (time.Duration, error) {
-			return b.upsert(ctx, "WHERE import_no = (SELECT max(no) FROM import)")
-		}},
+		{"create", full, b.load(b.loader.Load)},
+		{"same again", full, b.load(b.loader.Load)},
+		{"30 % of all changed", next, b.load(func(ctx context.Context) (time.Duration, error) { return b.loader.Upsert(ctx, true) })},
+		{"the changed 30 % alone", changed, b.load(func(ctx context.Context) (time.Duration, error) { return b.loader.Upsert(ctx, false) })},
 	} {
 		before := cpu()
 		imp, ours, err := b.importFile(ctx, c.name, c.file)
@@ -237,71 +236,25 @@ func mapping() []source.Mapping {
 	return m
 }
 
-const columns = `nid, ws, hash, import_no, row_no, version, created_no, created_at, updated_at, gtin, gtin_seq, kind, live_state, id, sku, slug, ref, doc, live`
-
-// load loads every row of the catalog into a new table like ours.
-func (b *bench) load(ctx context.Context) (time.Duration, error) {
-	file, err := b.dump(ctx, "")
-	if err != nil {
-		return 0, err
+// load measures what a load takes of the processor.
+func (b *bench) load(load func(context.Context) (time.Duration, error)) func(context.Context) (time.Duration, error) {
+	return func(ctx context.Context) (time.Duration, error) {
+		before := cpu()
+		took, err := load(ctx)
+		b.loaderCPU = cpu() - before
+		return took, err
 	}
-	defer os.Remove(file)
-	if _, err := b.psql(ctx, `DROP TABLE IF EXISTS loaded; CREATE TABLE loaded (LIKE item INCLUDING ALL);`); err != nil {
-		return 0, err
-	}
-	before := cpu()
-	took, err := b.psql(ctx, fmt.Sprintf(`\copy loaded (%s) from '%s'`, columns, file))
-	b.loaderCPU = cpu() - before
-	return took, errors.Join(err, b.same(ctx))
 }
 
-// upsert brings rows of the catalog into the loader's table by way of a
-// temporary one.
-func (b *bench) upsert(ctx context.Context, where string) (time.Duration, error) {
-	file, err := b.dump(ctx, where)
-	if err != nil {
-		return 0, err
+// cpu is the processor time that this process and everything below it have taken.
+func cpu() (sum time.Duration) {
+	for _, used := range program.CPU() {
+		sum += used
 	}
-	defer os.Remove(file)
-	var set []string
-	for _, c := range strings.Split(columns, ", ")[2:] {
-		set = append(set, c+" = excluded."+c)
-	}
-	before := cpu()
-	took, err := b.psql(ctx, "CREATE TEMP TABLE fresh (LIKE item);\n"+fmt.Sprintf(`\copy fresh (%s) from '%s'`, columns, file)+"\n"+
-		fmt.Sprintf("INSERT INTO loaded (%s) SELECT %s FROM fresh ON CONFLICT (ws, nid) DO UPDATE SET %s;", columns, columns, strings.Join(set, ", ")))
-	b.loaderCPU = cpu() - before
-	return took, errors.Join(err, b.same(ctx))
+	return sum
 }
 
-func (b *bench) dump(ctx context.Context, where string) (string, error) {
-	file := filepath.Join(b.dir, "rows")
-	_, err := b.psql(ctx, fmt.Sprintf(`\copy (SELECT %s FROM item %s ORDER BY nid) to '%s'`, columns, where, file))
-	return file, err
-}
-
-// same checks that both tables hold the same: the two did the same work.
-func (b *bench) same(ctx context.Context) error {
-	var different int
-	err := b.db.Pool().QueryRow(ctx, `SELECT count(*) FROM item i FULL JOIN loaded l USING (ws, nid) WHERE (i.doc, i.version, i.hash, i.id) IS DISTINCT FROM (l.doc, l.version, l.hash, l.id)`).Scan(&different)
-	if err == nil && different > 0 {
-		err = fmt.Errorf("%d rows of the loader's table are not ours", different)
-	}
-	return err
-}
-
-// psql runs a script and returns how long it took.
-func (b *bench) psql(ctx context.Context, script string) (time.Duration, error) {
-	u, err := url.Parse(b.url)
-	if err != nil {
-		return 0, err
-	}
-	cmd := exec.CommandContext(ctx, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", u.String())
-	cmd.Stdin = strings.NewReader(script)
-	began := time.Now()
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return 0, fmt.Errorf("psql: %w\n%s", err, out)
-	}
-	return time.Since(began), nil
+// perRow is microseconds a row.
+func perRow(d time.Duration, rows int64) float64 {
+	return float64(d.Microseconds()) / float64(rows)
 }
