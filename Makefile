@@ -10,8 +10,8 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The race detector makes the pure-Go database several times slower. Packages
 # that work whole imports through it run with the detector at the small sizes of
-# -short, and once more without it at full size. The program's stories, kill
-# tests and clusters run the program as it is built for users: without the detector.
+# -short, and once more without it at full size. Tests that start the program run
+# it as it is built for users: their files are marked !race.
 .PHONY: help build run test fmt vet kill-100 soak fuzz bench bench-nodes bench-long memory bad-million nightly libreoffice clean
 
 help: ## list the targets
@@ -35,8 +35,7 @@ test: ## everything: tools, format, vet, staticcheck, tests, tests under the rac
 	@echo "== tests"
 	@.ci/gotest -timeout 10m ./...
 	@echo "== tests, race detector"
-	@TALLYMAN_TEST_STORE=postgres .ci/gotest -race -short -timeout 12m $$($(GO) list ./internal/... | grep -v /bench)
-	@.ci/gotest -race -short -timeout 12m -skip 'TestKilled|TestStories|TestFaults|TestNodesShare|TestTwoImports|TestASmallImport|TestWithTheVersionBefore' ./cmd/...
+	@TALLYMAN_TEST_STORE=postgres .ci/gotest -race -short -timeout 12m $$($(GO) list ./... | grep -v internal/bench)
 
 fmt: ## format the code
 	gofmt -w .

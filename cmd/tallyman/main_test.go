@@ -17,7 +17,8 @@ import (
 )
 
 // TestMain runs the tests, or, where the test binary was started under the name
-// tallyman, the program itself.
+// tallyman, the program itself. What starts it is marked !race: the program runs
+// as it is built for users, and the race detector sees what tests call directly.
 func TestMain(m *testing.M) {
 	testscript.Main(tests{m}, map[string]func(){"tallyman": runProgram})
 }
