@@ -19,7 +19,7 @@ const (
 	codeSerializationFailure = "40001"
 	codeDeadlock             = "40P01"
 	codeLockNotAvailable     = "55P03"
-	codeLimitExceeded        = "54000" // an entry that no index takes
+	codeLimitExceeded        = "54000" // an entry that no index takes, and what noNumbersLeft tells apart
 
 	classConnection   = "08"
 	classResources    = "53"    // disk full, too many connections, out of memory
@@ -54,6 +54,9 @@ func interpret(ctx context.Context, err error, taken error) error {
 			return fmt.Errorf("%w: %s", taken, e.ConstraintName)
 		}
 	case codeLimitExceeded:
+		if noNumbersLeft(e) {
+			return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+		}
 		return fmt.Errorf("%w: %w", store.ErrTooLarge, err)
 	case codeDeadlock, codeSerializationFailure, codeLockNotAvailable:
 		return fmt.Errorf("%w: %w", store.ErrRetry, err)
@@ -67,6 +70,11 @@ func interpret(ctx context.Context, err error, taken error) error {
 	}
 	return err
 }
+
+// noNumbersLeft reports whether the server hands out no more transaction numbers
+// until it has been vacuumed. Its code for that is the one for values that are too
+// large; the place of its source that says it tells the two apart.
+func noNumbersLeft(e *pgconn.PgError) bool { return e.File == "varsup.c" || e.File == "multixact.c" }
 
 // unavailable reports whether a code says that the database takes nothing just
 // now, whatever is asked of it.
