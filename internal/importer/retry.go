@@ -62,7 +62,9 @@ func (s *Service) mayRetry(ctx context.Context, imp *store.Import, opt RetryOpti
 		return catalog.Faultf(catalog.KindConflict, "wrong_state", "The import was rolled back; import the file again.")
 	case imp.OutcomesGone || imp.ImagesGone:
 		return catalog.Faultf(catalog.KindConflict, "retry_expired", "The rows of this import are past their retention; import the file again.")
-	case imp.FilesGone && hasFile(imp):
+	case imp.FilesGone && imp.UndoOf != "":
+		return catalog.Faultf(catalog.KindConflict, "retry_expired", "The list of what this import takes back is past its retention; undo import %s once more, with force.", imp.UndoOf)
+	case imp.FilesGone:
 		return catalog.Faultf(catalog.KindConflict, "retry_expired", "The file of this import is past its retention; import the file again.")
 	case rows == 0:
 		return catalog.Faultf(catalog.KindConflict, "nothing_to_retry", "No row of the import is to be run again. Failed: %d, held: %d, not processed: %d.",
