@@ -20,7 +20,7 @@ func (s *Service) Pause(ctx context.Context, ws store.Workspace, id string) (sto
 	if err != nil || done {
 		return imp, err
 	}
-	return s.settle(ctx, ws.WS, imp.No)
+	return s.settleFor(ctx, ws.WS, imp.No)
 }
 
 // Terminate implements API. Rows already applied stay; nothing more runs.
@@ -29,7 +29,7 @@ func (s *Service) Terminate(ctx context.Context, ws store.Workspace, id string) 
 	if err != nil || done {
 		return imp, err
 	}
-	return s.settle(ctx, ws.WS, imp.No)
+	return s.settleFor(ctx, ws.WS, imp.No)
 }
 
 // move takes an import that is under way (or, to terminate, paused) to a
@@ -101,13 +101,18 @@ func rollsBack(ctx context.Context, tx store.Tx, imp *store.Import) error {
 // passing reports whether a state is on the way to one that was asked for.
 func passing(s store.State) bool { return s == store.Pausing || s == store.Terminating }
 
+// settleFor settles for somebody who asks. What has been begun is not left half
+// done because the one who asked has gone.
+func (s *Service) settleFor(ctx context.Context, ws store.WS, importNo int64) (store.Import, error) {
+	return s.settle(context.WithoutCancel(ctx), ws, importNo, s.transact)
+}
+
 // settle completes a pause or a termination: it raises every epoch of the
-// import, so that no job of before can commit another chunk. What has been
-// begun is not left half done because the one who asked has gone.
-func (s *Service) settle(ctx context.Context, ws store.WS, importNo int64) (store.Import, error) {
-	ctx = context.WithoutCancel(ctx)
+// import, so that no job of before can commit another chunk. Its transaction is
+// run by transact.
+func (s *Service) settle(ctx context.Context, ws store.WS, importNo int64, transact transactFunc) (store.Import, error) {
 	var imp store.Import
-	err := s.transact(ctx, ws, true, func(tx store.Tx) error {
+	err := transact(ctx, ws, true, func(tx store.Tx) error {
 		var err error
 		if imp, err = tx.LockImport(ctx, importNo); err != nil {
 			return err
@@ -284,7 +289,7 @@ const reviveWait = 2 * time.Second
 // revive puts one stalled batch, or an import without any, back to work.
 func (s *Service) revive(ctx context.Context, st *store.StalledBatch, before, until time.Time) error {
 	if passing(st.State) {
-		_, err := s.settle(store.WithLockWait(ctx, reviveWait), st.WS, st.Batch.ImportNo)
+		_, err := s.settle(store.WithLockWait(ctx, reviveWait), st.WS, st.Batch.ImportNo, s.observed)
 		return err
 	}
 	return s.observed(store.WithLockWait(ctx, reviveWait), st.WS, false, func(tx store.Tx) error {

@@ -12,6 +12,10 @@ import (
 // for it is told.
 const maxTries = 10
 
+// transactFunc runs fn in a transaction, which may be durable: transact, or
+// observed, which tries once.
+type transactFunc func(ctx context.Context, ws store.WS, durable bool, fn func(store.Tx) error) error
+
 // transact runs fn in a transaction, again where the store asks for it: another
 // node's transaction held, in another order, what this one needs. fn must set all
 // that it leaves behind each time.
