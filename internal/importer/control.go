@@ -222,12 +222,12 @@ func asFault(err error, id string) error {
 // the given age and whose job nobody works on. It is run every few seconds on
 // every node; each thing it does is guarded by what the store says then.
 func (s *Service) Sweep(ctx context.Context, age time.Duration) error {
-	before, until := s.now().Add(-age), s.now().Add(clocksApart)
+	before := s.now().Add(-age)
 	shared := s.share(ctx)
 	if errors.Is(shared, errMoved) {
 		shared = nil
 	}
-	stalled, err := s.cfg.Store.Stalled(ctx, before, until)
+	stalled, err := s.cfg.Store.Stalled(ctx, before, s.aheadOfClock())
 	if err != nil {
 		return fmt.Errorf("find stalled batches: %w", err)
 	}
@@ -251,7 +251,7 @@ func (s *Service) Sweep(ctx context.Context, age time.Duration) error {
 		if !passing(st.State) && st.Batch.State == store.BatchQueued && live[st.Batch.JobID] {
 			continue
 		}
-		if err := s.revive(ctx, st, before, until); err != nil {
+		if err := s.revive(ctx, st, before); err != nil {
 			s.cfg.Log.WarnContext(ctx, "revive import", batchAttrs(st.WS, st.Batch.BatchRef), "error", err)
 		}
 	}
@@ -282,12 +282,16 @@ func (s *Service) liveJobs(ctx context.Context, stalled []store.StalledBatch) (m
 // node whose clock was wrong, or another clock of before, wrote what lies further.
 const clocksApart = 10 * time.Second
 
+// aheadOfClock is the latest time at which a batch can have beaten. It is asked
+// for anew with every batch, for a sweep may wait long for one before.
+func (s *Service) aheadOfClock() time.Time { return s.now().Add(clocksApart) }
+
 // reviveWait is how long a dead job's batch is waited for, which a node that stands
 // still may have locked: the next sweep tries again.
 const reviveWait = 2 * time.Second
 
 // revive puts one stalled batch, or an import without any, back to work.
-func (s *Service) revive(ctx context.Context, st *store.StalledBatch, before, until time.Time) error {
+func (s *Service) revive(ctx context.Context, st *store.StalledBatch, before time.Time) error {
 	if passing(st.State) {
 		_, err := s.settle(store.WithLockWait(ctx, reviveWait), st.WS, st.Batch.ImportNo, s.observed)
 		return err
@@ -306,7 +310,7 @@ func (s *Service) revive(ctx context.Context, st *store.StalledBatch, before, un
 			return s.kick(ctx, tx, &imp)
 		}
 		b, err := tx.Batch(ctx, st.Batch.BatchRef)
-		if err != nil || b.State.Finished() || b.Epoch != st.Batch.Epoch || b.JobID != st.Batch.JobID || b.Beat != nil && !b.Beat.Before(before) && !b.Beat.After(until) {
+		if err != nil || b.State.Finished() || b.Epoch != st.Batch.Epoch || b.JobID != st.Batch.JobID || b.Beat != nil && !b.Beat.Before(before) && !b.Beat.After(s.aheadOfClock()) {
 			return err
 		}
 		s.cfg.Log.WarnContext(ctx, "batch stopped beating; starting it again",

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tallyman/internal/importer"
+	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
 
@@ -56,5 +57,63 @@ func TestASweepSettlesAnImportInOneTry(t *testing.T) {
 				t.Errorf("%v, %s", err, s.now(imp).State)
 			}
 		})
+	}
+}
+
+// slowLook is a store in which something happens when the sweep has found what
+// stands still.
+type slowLook struct {
+	store.Store
+	then func()
+}
+
+func (l *slowLook) Stalled(ctx context.Context, before, until time.Time) ([]store.StalledBatch, error) {
+	list, err := l.Store.Stalled(ctx, before, until)
+	if l.then != nil {
+		l.then()
+	}
+	return list, err
+}
+
+// A batch that beats again while the sweep is long about others stays with its job:
+// its beat is not one of a clock that runs ahead.
+func TestALongSweepLeavesABatchThatBeats(t *testing.T) {
+	at, look := time.Now(), &slowLook{}
+	s := newIdleStack(t, func(c *importer.Config) {
+		look.Store = c.Store
+		c.Store, c.Now = look, func() time.Time { return at }
+	})
+	imp, err := s.begin("a.csv", products(300, "a"), importer.Options{})
+	if err == nil {
+		_, err = s.workOn(imp, ledger.PassSlice)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.batch(imp, ledger.PassApply)
+	s.write(func(tx store.Tx) error {
+		_, err := tx.StartBatch(context.Background(), b.BatchRef, b.JobID, "slow", at)
+		return err
+	})
+	b = s.batch(imp, ledger.PassApply)
+	at = at.Add(time.Minute)
+	look.then = func() {
+		look.then = nil
+		at = at.Add(20 * time.Second)
+		b.Beat = &at
+		s.write(func(tx store.Tx) error { return tx.SaveBatch(context.Background(), &b) })
+	}
+	if err := s.svc.Sweep(context.Background(), 15*time.Second); err != nil || look.then != nil {
+		t.Fatalf("%v, looked %v", err, look.then == nil)
+	}
+	if now := s.batch(imp, ledger.PassApply); now.Epoch != b.Epoch || now.JobID != b.JobID || now.State != store.BatchRunning {
+		t.Errorf("it was taken from its job: %+v", now)
+	}
+	at = at.Add(time.Minute)
+	if err := s.svc.Sweep(context.Background(), 15*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if now := s.batch(imp, ledger.PassApply); now.Epoch != b.Epoch+1 || now.State != store.BatchQueued {
+		t.Errorf("it was not taken from a job that stands still: %+v", now)
 	}
 }
