@@ -89,8 +89,10 @@ type rowSource interface {
 // chunkReader turns what is left of a batch into chunks. It runs beside the
 // transactions of the chunks before.
 type chunkReader struct {
-	svc     *Service
-	st      *started
+	svc *Service
+	imp *store.Import
+	// batch is whose rows are read. The writer moves its own beside the reader.
+	batch   store.BatchRef
 	rows    rowSource
 	decider *decider
 	// plan is what the rows' plan showed; nil where there is none to keep to.
@@ -101,7 +103,7 @@ type chunkReader struct {
 }
 
 func (s *Service) newChunkReader(ctx context.Context, st *started, in *input) (*chunkReader, error) {
-	r := &chunkReader{svc: s, st: st, decider: s.newDecider(ctx, &st.imp, in), most: s.cfg.ChunkRows}
+	r := &chunkReader{svc: s, imp: &st.imp, batch: st.batch.BatchRef, decider: s.newDecider(ctx, &st.imp, in), most: s.cfg.ChunkRows}
 	if st.batch.Input == store.ImageInput {
 		r.most = max(r.most/undoShare, 1)
 	}
@@ -184,8 +186,8 @@ func (s *Service) reread(ctx context.Context, st *started, in *input, c *chunk) 
 func (r *chunkReader) guarded(ctx context.Context) (c *chunk, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			b := r.st.batch.BatchRef
-			r.svc.cfg.Log.ErrorContext(ctx, "reading a chunk panicked", jobs.LogImport, r.st.imp.ID, jobs.LogPass, b.Pass, jobs.LogBatch, b.No, "error", v, "stack", string(debug.Stack()))
+			b := r.batch
+			r.svc.cfg.Log.ErrorContext(ctx, "reading a chunk panicked", jobs.LogImport, r.imp.ID, jobs.LogPass, b.Pass, jobs.LogBatch, b.No, "error", v, "stack", string(debug.Stack()))
 			c, err = nil, fmt.Errorf("read chunk: panic: %v", v)
 		}
 	}()
