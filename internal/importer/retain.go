@@ -2,6 +2,7 @@ package importer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,22 +21,49 @@ const (
 
 // Retain lets age out what has been kept long enough: before-images, outcomes,
 // files, answers to requests, and entries of the audit log. Counts are kept for
-// good. It may run on every node.
+// good. It may run on every node. What cannot age out keeps nothing else from it.
 func (s *Service) Retain(ctx context.Context) error {
 	now := s.now()
+	// Imports come last: a file store that is away may take all the time there is.
+	return errors.Join(s.purgeRequests(ctx, now), s.purgeAudit(ctx, now.Add(-s.cfg.KeepAudit)), s.retainAll(ctx, now))
+}
+
+func (s *Service) purgeRequests(ctx context.Context, now time.Time) error {
+	if err := s.cfg.Store.PurgeRequests(ctx, now.Add(-s.cfg.KeepRequests)); err != nil {
+		return fmt.Errorf("forget requests: %w", err)
+	}
+	return nil
+}
+
+// retainAll lets imports age out, until what they lie in is away.
+func (s *Service) retainAll(ctx context.Context, now time.Time) error {
 	expired, err := s.cfg.Store.Expired(ctx, s.expiry(now), retainImports)
 	if err != nil {
 		return fmt.Errorf("find what is past its retention: %w", err)
 	}
+	var errs []error
 	for i := range expired {
-		if err := s.retain(ctx, &expired[i], now); err != nil {
-			return fmt.Errorf("age import %s out: %w", expired[i].ID, err)
+		err := s.retain(ctx, &expired[i], now)
+		if err == nil {
+			continue
+		}
+		errs = append(errs, fmt.Errorf("age import %s out: %w", expired[i].ID, err))
+		if ctx.Err() != nil || s.outside(err) {
+			break
 		}
 	}
-	if err := s.cfg.Store.PurgeRequests(ctx, now.Add(-s.cfg.KeepRequests)); err != nil {
-		return fmt.Errorf("forget requests: %w", err)
+	return someOf(errs)
+}
+
+// mostTold bounds how many of the errors of one turn are told.
+const mostTold = 5
+
+// someOf joins the first of several errors, and says how many more there are.
+func someOf(errs []error) error {
+	if more := len(errs) - mostTold; more > 0 {
+		errs = append(errs[:mostTold:mostTold], fmt.Errorf("and %d more", more))
 	}
-	return s.purgeAudit(ctx, now.Add(-s.cfg.KeepAudit))
+	return errors.Join(errs...)
 }
 
 // purgeAudit forgets entries of the audit log, some at a time.

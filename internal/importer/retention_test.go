@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -145,5 +146,38 @@ func TestARetryNobodyAppliedAgesOut(t *testing.T) {
 	now := a.now(imp)
 	if now.State != store.Done || now.FaultCode != "" || now.Tally != imp.Tally || now.CompletedAt == nil || !now.CompletedAt.Equal(*imp.CompletedAt) || !now.ImagesGone {
 		t.Errorf("%s %s %+v, completed %v, images gone %v", now.State, now.FaultCode, now.Tally, now.CompletedAt, now.ImagesGone)
+	}
+}
+
+// What keeps one import's files from going keeps neither those of others nor what
+// is in the database from it.
+func TestRetentionGoesOnPastAnImportWhoseFilesStay(t *testing.T) {
+	d := &dying{}
+	a := newAging(t, func(c *importer.Config) {
+		d.Store = c.Files
+		c.Files = d
+		c.KeepFiles, c.KeepImages, c.KeepAudit = 20*day, 10*day, 5*day
+	})
+	ctx := context.Background()
+	first := a.upload("a.csv", "sku,title,price\nA,a,1\n")
+	a.at = a.at.Add(time.Hour)
+	second := a.upload("b.csv", "sku,title,price\nB,b,1\n")
+	locked := errors.New("locked")
+	d.at = func(key string) error {
+		if key == first.FileKey {
+			return locked
+		}
+		return nil
+	}
+	a.at = a.at.Add(21 * day)
+	if err := a.svc.Retain(ctx); !errors.Is(err, locked) {
+		t.Errorf("retention said %v", err)
+	}
+	if now := a.now(second); !now.FilesGone || !now.ImagesGone {
+		t.Errorf("the second: files gone %v, images gone %v", now.FilesGone, now.ImagesGone)
+	}
+	old, err := a.db.PurgeAudit(ctx, a.at.Add(-5*day), 100)
+	if err != nil || old != 0 {
+		t.Errorf("%d old audit entries were left, %v", old, err)
 	}
 }
