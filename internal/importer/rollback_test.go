@@ -95,6 +95,9 @@ func TestAllOrNothingWithAFaultInTheMiddle(t *testing.T) {
 	w.arm(imp)
 	imp = s.apply(imp)
 	disk.lost.Store(false)
+	if !strings.Contains(imp.FaultMessage, "upload it again") || !strings.HasSuffix(imp.FaultMessage, "what was applied was taken back.") {
+		t.Errorf("it says %q", imp.FaultMessage)
+	}
 	if imp.State != store.RolledBack || imp.FaultCode == "" || imp.Tally.Rows() == 0 || imp.Tally.Rows() == 300 || s.values() != before {
 		t.Errorf("%s %s %+v, left are\n%.300s", imp.State, imp.FaultCode, imp.Tally, s.values())
 	}

@@ -195,7 +195,7 @@ func (w *chunkWriter) tooLarge(ctx context.Context, err error) error {
 	row := w.st.batch.NextRow
 	w.svc.cfg.Log.ErrorContext(ctx, "the database does not take a value", "import", w.st.imp.ID, "from_row", row, "error", err)
 	return catalog.Faultf(catalog.KindInternal, "value_too_large",
-		"One of the rows from row %d on has a value that is too large for the database; the log says for what. Rows done so far stay; shorten it and import the file again.", row)
+		"One of the rows from row %d on has a value that is too large for the database; the log says for what. Shorten it and import the file again.", row)
 }
 
 // transact is the chunk's one transaction: items, page, cursor, tally.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"tallyman/internal/files"
 	"tallyman/internal/importer"
@@ -129,6 +130,37 @@ func TestAStepThatAlwaysFailsEndsTheImport(t *testing.T) {
 			}
 			s.checkTally(end)
 		})
+	}
+}
+
+// An import that is all or nothing, and of which a step fails whatever is tried,
+// does not say that what it did stays.
+func TestAStepThatAlwaysFailsOfAllOrNothing(t *testing.T) {
+	var imp store.Import
+	var s *stack
+	chunks := 0
+	s = newIdleStack(t, func(c *importer.Config) {
+		c.ChunkRows, c.SliceTime = 100, time.Hour
+		c.Probe = func(step importer.Step) {
+			if step != importer.StepChunkBegin || imp.ID == "" || s.now(imp).Pass != ledger.PassApply {
+				return
+			}
+			if chunks++; chunks > 1 && s.now(imp).UndoneBy == "" {
+				panic("broken")
+			}
+		}
+	})
+	imp = s.drained(s.begin("a.csv", products(300, "a"), importer.Options{Plan: true, Policy: importer.PolicyAll}))
+	if _, err := s.svc.Apply(context.Background(), s.ws, imp.ID, importer.ApplyOptions{Fingerprint: imp.Fingerprint}); err != nil {
+		t.Fatal(err)
+	}
+	s.tired(19)
+	end := s.await(imp.ID, store.State.Ended)
+	if end.State != store.RolledBack || end.FaultCode != "internal_error" || !strings.HasSuffix(end.FaultMessage, "what was applied was taken back.") || strings.Contains(end.FaultMessage, "stay") {
+		t.Errorf("%s, %s: %s", end.State, end.FaultCode, end.FaultMessage)
+	}
+	if left := s.values(); left != "" {
+		t.Errorf("left are\n%s", left)
 	}
 }
 

@@ -76,7 +76,7 @@ func (s *Service) failed(ctx context.Context, job store.Job, id int64, cause err
 	case jobs.Failures(ctx)+1 >= maxFailures:
 		s.cfg.Log.ErrorContext(ctx, "job failed too often", batchAttrs(job.WS, job.Batch), "error", cause)
 		return s.fail(ctx, job, id, catalog.Faultf(catalog.KindInternal, "internal_error",
-			"The import stopped after %d failures of one step; the log says why. Rows done so far stay; import the file again to go on.", maxFailures))
+			"The import stopped after %d failures of one step; the log says why. Import the file again to go on.", maxFailures))
 	}
 	return errors.Join(cause, s.giveBack(ctx, job, id))
 }
@@ -124,14 +124,16 @@ func (s *Service) fail(ctx context.Context, job store.Job, id int64, f *catalog.
 			return err
 		}
 		imp.FaultCode, imp.FaultMessage = f.Code, f.Error()
-		if OptionsOf(&imp).Policy == PolicyAll {
-			applied, err := s.applied(ctx, &imp)
-			if err != nil {
-				return err
-			}
-			if wrote(&applied) {
-				return s.rollBack(ctx, tx, &imp, &applied)
-			}
+		applied, err := s.applied(ctx, &imp)
+		switch {
+		case err != nil:
+			return err
+		case !wrote(&applied):
+		case OptionsOf(&imp).Policy == PolicyAll:
+			imp.FaultMessage += " The import is all or nothing: what was applied was taken back."
+			return s.rollBack(ctx, tx, &imp, &applied)
+		default:
+			imp.FaultMessage += " Rows done so far stay."
 		}
 		return s.end(ctx, tx, &imp, store.FailedState)
 	})
