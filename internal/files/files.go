@@ -20,6 +20,10 @@ var ErrNotFound = errors.New("file not found")
 // again later.
 var ErrUnavailable = errors.New("the file store is not available")
 
+// ErrNoRoom says that the store takes nothing more until somebody makes room. Where
+// the room is a disk's, the error is the system's instead (ENOSPC, EDQUOT).
+var ErrNoRoom = errors.New("the file store has no room")
+
 // Info describes a stored file.
 type Info struct {
 	Key     string

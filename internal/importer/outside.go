@@ -17,8 +17,12 @@ const putOffFor = 3 * time.Second
 // in the import: a database or a file store that is away, a disk that is full. It
 // passes, however long it takes, and the import goes on.
 func (s *Service) outside(err error) bool {
-	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, files.ErrUnavailable) ||
-		errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || s.held() != ""
+	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, files.ErrUnavailable) || noRoom(err) || s.held() != ""
+}
+
+// noRoom reports whether a file could not be written because nothing more fits.
+func noRoom(err error) bool {
+	return errors.Is(err, files.ErrNoRoom) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // accepts refuses an upload while the node holds: there may be no room for it, or

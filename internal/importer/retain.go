@@ -104,7 +104,12 @@ func (s *Service) retain(ctx context.Context, imp *store.Import, now time.Time) 
 		if err := s.mayDelete(ctx); err != nil {
 			return err
 		}
-		if err := s.leaveGoneMark(ctx, imp); err != nil {
+		err := s.leaveGoneMark(ctx, imp)
+		switch {
+		case noRoom(err):
+			// Room is made by what follows. Without the mark the rest stays if it fails.
+			s.cfg.Log.WarnContext(ctx, "files age out without a mark, for which there is no room", jobs.LogImport, imp.ID, "error", err)
+		case err != nil:
 			return err
 		}
 	}

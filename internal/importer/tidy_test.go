@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -146,6 +148,50 @@ func TestTheRestOfAnAgedOutImportGoes(t *testing.T) {
 	}
 	if again := a.upload("c.csv", "sku,title,price\nC,c,2\n"); again.State != store.Done {
 		t.Errorf("%s", again.State)
+	}
+}
+
+// fullFiles is a file store without room for another file.
+type fullFiles struct {
+	files.Store
+	err error
+}
+
+func (f *fullFiles) Create(ctx context.Context, key string) (files.Writer, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	return f.Store.Create(ctx, key)
+}
+
+// Retention makes room where there is none, and so needs none; a store that does
+// not answer is waited for.
+func TestFilesAgeOutOfAFullStore(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		goes bool
+	}{
+		"a full disk":    {&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, true},
+		"a quota":        {&fs.PathError{Op: "write", Path: "x", Err: syscall.EDQUOT}, true},
+		"a full bucket":  {fmt.Errorf("%w: %w", files.ErrUnavailable, files.ErrNoRoom), true},
+		"an outage":      {files.ErrUnavailable, false},
+		"something else": {errors.New("broken"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fullFiles{}
+			a := newAging(t, func(cfg *importer.Config) {
+				f.Store = cfg.Files
+				cfg.Files, cfg.KeepFiles = f, 20*day
+			})
+			imp := a.upload("a.csv", "sku,title,price\nA,a,1\nA,a,2\n")
+			a.at, f.err = a.at.Add(21*day), c.err
+			if err := a.svc.Retain(context.Background()); (err == nil) != c.goes {
+				t.Errorf("retention said %v", err)
+			}
+			if now := a.now(imp); now.FilesGone != c.goes || (len(a.keysOf()) == 0) != c.goes {
+				t.Errorf("files gone %v, left are %v", now.FilesGone, a.keysOf())
+			}
+		})
 	}
 }
 

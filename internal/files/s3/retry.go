@@ -51,7 +51,7 @@ func (s *Store) try(ctx context.Context, limit time.Duration, call func(context.
 			return ctxOr(ctx, err)
 		}
 		if noRoom(err) {
-			return fmt.Errorf("%w: %w", files.ErrUnavailable, s.explain(err))
+			return fmt.Errorf("%w: %w: %w", files.ErrUnavailable, files.ErrNoRoom, s.explain(err))
 		}
 		if !temporary(err) {
 			return s.explain(err)
