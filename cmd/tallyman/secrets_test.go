@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -174,5 +175,27 @@ func TestCollectorsStaySecret(t *testing.T) {
 	t.Setenv("TALLYMAN_OTLP_ENDPOINT", "http://127.0.0.1:1/geheim?x")
 	if said, code := sayings(t, "doctor", "--data", data); code != exitOther || strings.Contains(said, hidden) {
 		t.Errorf("doctor: exit code %d\n%s", code, said)
+	}
+}
+
+// OpenTelemetry's own variables hold secrets as well. What cannot be read of them is
+// refused, for its exporter would write it out. It does so to the process's standard
+// error, so these are programs of their own.
+func TestOpenTelemetrysVariablesStaySecret(t *testing.T) {
+	for _, c := range []struct{ name, value string }{
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:%zzgeheim@127.0.0.1:1"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:1/geheim"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1/%zzgeheim"},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://u:geheim"},
+		{"OTEL_EXPORTER_OTLP_HEADERS", "geheim"},
+		{"OTEL_EXPORTER_OTLP_HEADERS", "a=b,api key=geheim"},
+		{"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=geheim%"},
+	} {
+		cmd := exec.CommandContext(t.Context(), "tallyman", "import", commandsThatOpen(t)[4][1], "--quiet", "--data", t.TempDir())
+		cmd.Env = append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", c.name+"="+c.value)
+		said, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(said), c.name) || strings.Contains(string(said), hidden) {
+			t.Errorf("with %s=%s: %v\n%s", c.name, c.value, err, said)
+		}
 	}
 }

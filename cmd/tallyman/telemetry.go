@@ -37,7 +37,7 @@ func (n *node) openTelemetry(ctx context.Context) error {
 	}
 	host, _ := os.Hostname()
 	var err error
-	n.traces, err = telemetry.NewTraces(ctx, telemetry.TraceConfig{Endpoint: cfg.OTLPEndpoint, Version: version(), Host: host, Node: n.name,
+	n.traces, err = telemetry.NewTraces(ctx, telemetry.TraceConfig{Endpoint: cfg.OTLPEndpoint, Address: cfg.TracesAt(), Version: version(), Host: host, Node: n.name,
 		Ratio: cfg.TraceRatio, Chunks: cfg.TraceChunks, Log: n.settings.log})
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"net/url"
-	"os"
 )
 
 // Telemetry is what the program tells those who run it, beside its log.
@@ -26,13 +25,11 @@ type Telemetry struct {
 func (t Telemetry) HasMetrics() bool { return t.Metrics == "on" }
 
 // HasTraces reports whether traces are sent somewhere.
-func (t Telemetry) HasTraces() bool {
-	return t.OTLPEndpoint != "" || os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
-}
+func (t Telemetry) HasTraces() bool { return t.TracesAt() != "" }
 
 // Validate checks the group.
 func (t Telemetry) Validate() error {
-	return errors.Join(checkMetrics(t.Metrics), checkMetricsListen(t), checkOTLP(t.OTLPEndpoint), checkRatio(t.TraceRatio))
+	return errors.Join(checkMetrics(t.Metrics), checkMetricsListen(t), checkOTLP(t.OTLPEndpoint), checkOTEL(t), checkRatio(t.TraceRatio))
 }
 
 func checkMetrics(metrics string) error {

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -26,7 +27,9 @@ type TraceConfig struct {
 	// Endpoint is the address that takes OTLP over HTTP, such as
 	// http://collector:4318; "" for what OpenTelemetry's own environment variables
 	// say.
-	Endpoint            string
+	Endpoint string
+	// Address is where traces go in the end: its path is told nobody. "" is Endpoint.
+	Address             string
 	Version, Host, Node string
 	// Ratio is the share of requests that are traced, 0 to 1, of those that come
 	// without a trace of their own. Imports always are.
@@ -51,16 +54,17 @@ var _ importer.Observer = (*Traces)(nil)
 // NewTraces returns traces that are sent from now on. It does not wait for the
 // collector.
 func NewTraces(ctx context.Context, cfg TraceConfig) (*Traces, error) {
+	address := cmp.Or(cfg.Address, cfg.Endpoint)
 	var opts []otlptracehttp.Option
 	if cfg.Endpoint != "" {
 		opts = append(opts, otlptracehttp.WithEndpointURL(strings.TrimRight(cfg.Endpoint, "/")+"/v1/traces"))
 	}
 	exporter, err := otlptracehttp.New(ctx, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("open traces: %s", unaddressed(err, cfg.Endpoint))
+		return nil, fmt.Errorf("open traces: %s", unaddressed(err, address))
 	}
 	provider := sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(&loggedExporter{SpanExporter: exporter, endpoint: cfg.Endpoint, log: cfg.Log}),
+		sdktrace.WithBatcher(&loggedExporter{SpanExporter: exporter, endpoint: address, log: cfg.Log}),
 		sdktrace.WithSampler(sampler{requests: sdktrace.ParentBased(sdktrace.TraceIDRatioBased(cfg.Ratio))}),
 		sdktrace.WithIDGenerator(idGenerator{}),
 		sdktrace.WithResource(resource.NewSchemaless(
@@ -71,7 +75,7 @@ func NewTraces(ctx context.Context, cfg TraceConfig) (*Traces, error) {
 			attribute.String(attrNode, cfg.Node),
 		)),
 	)
-	return &Traces{provider: provider, tracer: provider.Tracer("tallyman"), endpoint: cfg.Endpoint, node: cfg.Node, chunks: cfg.Chunks}, nil
+	return &Traces{provider: provider, tracer: provider.Tracer("tallyman"), endpoint: address, node: cfg.Node, chunks: cfg.Chunks}, nil
 }
 
 // Close sends what is left, as long as ctx lasts.

@@ -22,6 +22,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"tallyman/internal/config"
 	"tallyman/internal/importer"
 	"tallyman/internal/store"
 	"tallyman/internal/telemetry"
@@ -321,6 +322,26 @@ func TestNoAddressIsTold(t *testing.T) {
 				t.Errorf("%s: the log says %q", host+path, said)
 			}
 		}
+	}
+}
+
+// TestAnAddressOfTheEnvironmentIsNotTold: an address is as secret where OpenTelemetry's
+// own variable has it.
+func TestAnAddressOfTheEnvironmentIsNotTold(t *testing.T) {
+	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, r.URL.Path, http.StatusNotFound)
+	}))
+	defer collector.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL+"/geheim")
+	var log bytes.Buffer
+	traces, err := telemetry.NewTraces(context.Background(), telemetry.TraceConfig{Address: config.Telemetry{}.TracesAt(), Ratio: 1, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	must(t, err)
+	imp := store.Import{ID: "imp_" + ulid.Make().String(), State: store.Done, CreatedAt: time.Now()}
+	imp.CompletedAt = &imp.CreatedAt
+	traces.ImportEnded(context.Background(), &imp)
+	must(t, traces.Close(context.Background()))
+	if said := log.String(); !strings.Contains(said, "404") || strings.Contains(said, "geheim") {
+		t.Errorf("the log says %q", said)
 	}
 }
 
