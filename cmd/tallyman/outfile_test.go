@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -187,5 +189,78 @@ func TestOutWritesToADevice(t *testing.T) {
 	// A file system may let nobody open devices.
 	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A file that the shell has made standard output or standard error keeps what is in
+// it, by whatever name --out calls it.
+func TestOutKeepsWhatAStreamHolds(t *testing.T) {
+	if _, err := os.Stat("/dev/fd"); err != nil {
+		t.Skip("there is no /dev/fd")
+	}
+	for _, of := range []string{"stdout", "stderr", "neither"} {
+		path := filepath.Join(t.TempDir(), "log")
+		if err := os.WriteFile(path, []byte("before;"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		log, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer log.Close()
+		p := &program{stdout: io.Discard, stderr: io.Discard}
+		switch of {
+		case "stdout":
+			p.stdout = log
+		case "stderr":
+			p.stderr = log
+		}
+		err = p.writeOut(t.Context(), fmt.Sprintf("/dev/fd/%d", log.Fd()), forAll, func(w io.Writer) error {
+			return second(io.WriteString(w, "text"))
+		})
+		if of == "neither" {
+			if err == nil {
+				t.Error("a file that is open was replaced")
+			}
+			holds(t, path, "before;")
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", of, err)
+		}
+		holds(t, path, "before;text")
+	}
+}
+
+// A file is no more for others than the one that it replaces, or than the umask
+// says; what is for its owner alone is, whatever was there.
+func TestOutStaysPrivate(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o027))
+	dir := t.TempDir()
+	for name, c := range map[string]struct{ before, asked, want fs.FileMode }{
+		"new":            {0, forAll, 0o640},
+		"private":        {0o600, forAll, 0o600},
+		"shared":         {0o664, forAll, 0o664},
+		"a dump":         {0, forOwner, 0o600},
+		"a shared dump":  {0o644, forOwner, 0o600},
+		"a private dump": {0o400, forOwner, 0o400},
+	} {
+		path := filepath.Join(dir, name)
+		if c.before != 0 {
+			if err := errors.Join(os.WriteFile(path, nil, c.before), os.Chmod(path, c.before)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := (&program{}).writeOut(t.Context(), path, c.asked, func(w io.Writer) error { return second(io.WriteString(w, "text")) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		holds(t, path, "text")
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != c.want {
+			t.Errorf("%s has %s, want %s", name, info.Mode().Perm(), c.want)
+		}
+	}
+	if err := writeText(t, "", "text"); err == nil || !strings.Contains(err.Error(), "--out") {
+		t.Errorf("without a name: %v", err)
 	}
 }
