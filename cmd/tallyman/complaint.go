@@ -26,7 +26,7 @@ func (c *complaint) hear(err error) {
 	now := c.now()
 	switch {
 	case err == nil && c.failures > 0:
-		c.log.Info(c.what+": well again", "failures", c.failures, "after", now.Sub(c.since).Round(time.Second))
+		c.log.Info(c.what+": well again", "failures", c.failures, "after", now.Sub(c.since).Round(time.Second).String())
 		c.failures = 0
 	case err == nil:
 	case c.failures == 0:
@@ -36,7 +36,7 @@ func (c *complaint) hear(err error) {
 		c.failures++
 		if now.Sub(c.said) >= remindEvery {
 			c.said = now
-			c.log.Warn(c.what, "error", oneLine(err), "failures", c.failures, "for", now.Sub(c.since).Round(time.Second))
+			c.log.Warn(c.what, "error", oneLine(err), "failures", c.failures, "for", now.Sub(c.since).Round(time.Second).String())
 		}
 	}
 }

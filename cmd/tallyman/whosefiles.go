@@ -57,8 +57,7 @@ func (n *node) filesWell(ctx context.Context) error {
 	}
 	err := n.ours(ctx)
 	if isOthers(err) {
-		n.settings.log.Error("the files are another database's", slog.Any("error", err))
-		return &health.Bad{Sentence: "The file store belongs to another database."}
+		return &health.Bad{Sentence: "The file store belongs to another database.", Cause: err}
 	}
 	return err
 }

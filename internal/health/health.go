@@ -32,9 +32,18 @@ type Condition struct {
 }
 
 // Bad is the error of a check that has a sentence of its own for people.
-type Bad struct{ Sentence string }
+type Bad struct {
+	Sentence string
+	// Cause is what the log is told in its place; nil for nothing else.
+	Cause error
+}
 
-func (b *Bad) Error() string { return b.Sentence }
+func (b *Bad) Error() string {
+	if b.Cause != nil {
+		return b.Cause.Error()
+	}
+	return b.Sentence
+}
 
 // Config is what a Guard is made of.
 type Config struct {
@@ -56,6 +65,9 @@ const (
 	wellAfter = 2
 )
 
+// remindEvery is how often the log hears of what is still so.
+const remindEvery = time.Minute
+
 const (
 	defaultEvery   = 2 * time.Second
 	defaultTimeout = 5 * time.Second
@@ -72,6 +84,9 @@ type Guard struct {
 	unsure  bool       // the last of them did not come to its end
 	acting  chan error // ends the one that is under way; nil for none
 	toHold  bool       // it is Hold
+	// since is when the node began to hold, said when the log last heard of it, failed
+	// when it last heard that Hold or Go did not come to its end.
+	since, said, failed time.Time
 }
 
 // New returns a guard that has not looked yet: nothing is held.
@@ -151,6 +166,22 @@ func (g *Guard) Look(ctx context.Context) {
 	}
 	g.found = holding{strings.Join(sentences, " "), names}
 	g.show()
+	g.remind()
+}
+
+// remind tells the log now and then why the node still holds: whoever looks into the
+// last of it need not know when that began.
+func (g *Guard) remind() {
+	now := time.Now()
+	switch reason := g.Held(); {
+	case reason == "":
+		g.since = time.Time{}
+	case g.since.IsZero():
+		g.since, g.said = now, now
+	case now.Sub(g.said) >= remindEvery:
+		g.said = now
+		g.cfg.Log.Warn("node still holds", "reason", reason, "for", now.Sub(g.since).Round(time.Second).String())
+	}
 }
 
 // show lets Held say what was found, and, until the node goes on, why it does not.
@@ -182,7 +213,10 @@ func (g *Guard) act(ctx context.Context) {
 func (g *Guard) acted(ctx context.Context, err error) {
 	switch {
 	case err != nil && ctx.Err() == nil:
-		g.cfg.Log.Warn("hold or go on", "error", err)
+		if now := time.Now(); now.Sub(g.failed) >= remindEvery {
+			g.failed = now
+			g.cfg.Log.Warn("hold or go on", "error", err)
+		}
 	case err == nil && !g.toHold:
 		g.cfg.Log.Info("node goes on")
 	}

@@ -1,6 +1,7 @@
 package health_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -314,5 +315,56 @@ func TestRoom(t *testing.T) {
 	check = health.Room("the data folder", 1, func() (int64, error) { return 0, lost })
 	if err := check(t.Context()); !errors.Is(err, lost) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestTheLogIsReminded: of a hold of three minutes and a half whose end does not come
+// about the log hears when it begins, once a minute, and when it ends.
+func TestTheLogIsReminded(t *testing.T) {
+	n := &node{}
+	var log bytes.Buffer
+	synctest.Test(t, func(t *testing.T) {
+		g := health.New(health.Config{
+			Log: slog.New(slog.NewTextHandler(&log, nil)),
+			Conditions: []health.Condition{{Name: "files", Check: func(ctx context.Context) error {
+				if n.check(ctx) != nil {
+					return &health.Bad{Sentence: "They are another's.", Cause: errors.New("whose they are")}
+				}
+				return nil
+			}}},
+			Hold: func(context.Context, string) error { return n.called("hold") },
+			Go:   func(context.Context) error { return n.called("go") },
+		})
+		g.Begin(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); g.Run(ctx) }()
+		n.bad.Store(true)
+		time.Sleep(10 * time.Second)
+		n.fails.Store(1 << 20)
+		time.Sleep(170 * time.Second)
+		n.bad.Store(false)
+		time.Sleep(30 * time.Second)
+		n.fails.Store(0)
+		time.Sleep(3 * time.Minute)
+		cancel()
+		<-done
+	})
+	count := func(want int, words string) {
+		t.Helper()
+		if got := strings.Count(log.String(), words); got != want {
+			t.Errorf("%d lines with %q, want %d", got, words, want)
+		}
+	}
+	count(1, "condition is bad")
+	count(1, "error=\"whose they are\"")
+	count(1, "node holds")
+	count(3, "node still holds")
+	count(3, "reason=\"They are another's.\" for=")
+	count(1, "for=2m0s")
+	count(1, "hold or go on")
+	count(1, "node goes on")
+	if t.Failed() {
+		t.Log(log.String())
 	}
 }
