@@ -251,7 +251,7 @@ func (s *Service) Sweep(ctx context.Context, age time.Duration) error {
 		if !passing(st.State) && st.Batch.State == store.BatchQueued && live[st.Batch.JobID] {
 			continue
 		}
-		if err := s.revive(ctx, st, before); err != nil {
+		if err := s.revive(ctx, st, before); err != nil && !s.unrevived.AgainOf(st.WS, st.Batch.ImportNo, err, s.now()) {
 			s.cfg.Log.WarnContext(ctx, "revive import", batchAttrs(st.WS, st.Batch.BatchRef), "error", err)
 		}
 	}

@@ -100,6 +100,8 @@ type Service struct {
 	cluster cluster
 	// ended rings when a step of this process ends a pass or an import.
 	ended bell
+	// unrevived is what was said of imports that cannot be revived.
+	unrevived jobs.Repeats
 	// encoders are of pages; each holds a window of a compressor.
 	encoders sync.Pool
 }

@@ -167,7 +167,7 @@ func New[TTx any](db Database[TTx], cfg Config) (*Engine[TTx], error) {
 	}
 	stop := newStopSignal()
 	workers := river.NewWorkers()
-	if err := river.AddWorkerSafely(workers, &worker{handler: cfg.Handler, log: cfg.Log, stop: stop}); err != nil {
+	if err := river.AddWorkerSafely(workers, &worker{handler: cfg.Handler, log: cfg.Log, stop: stop, now: cfg.Now}); err != nil {
 		return nil, fmt.Errorf("new job engine: %w", err)
 	}
 	client, err := river.NewClient(db.Driver, riverConfig(cfg, workers))

@@ -3,8 +3,6 @@ package jobs
 import (
 	"context"
 	"log/slog"
-	"sync"
-	"time"
 )
 
 // quiet returns a logger for River: what it finds worth an Info is our Debug,
@@ -12,38 +10,12 @@ import (
 // comes again and again, as it does several times a second while the database is
 // away, is written once a minute. Its errors get the key that ours have.
 func quiet(log *slog.Logger) *slog.Logger {
-	return slog.New(quietHandler{log.Handler(), &heard{at: make(map[string]time.Time)}})
+	return slog.New(quietHandler{log.Handler(), new(Repeats)})
 }
 
 type quietHandler struct {
 	slog.Handler
-	heard *heard
-}
-
-// repeatEvery is how often the same warning is written.
-const repeatEvery = time.Minute
-
-// mostHeard bounds what is remembered: a message may have a number in it.
-const mostHeard = 1000
-
-// heard is when warnings were written.
-type heard struct {
-	mu sync.Mutex
-	at map[string]time.Time
-}
-
-// again reports whether the warning was written a moment ago.
-func (h *heard) again(message string, now time.Time) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if at, ok := h.at[message]; ok && now.Sub(at) < repeatEvery {
-		return true
-	}
-	if len(h.at) >= mostHeard {
-		clear(h.at)
-	}
-	h.at[message] = now
-	return false
+	heard *Repeats
 }
 
 func quietLevel(l slog.Level) slog.Level {
@@ -74,7 +46,7 @@ func (h quietHandler) Enabled(ctx context.Context, l slog.Level) bool {
 }
 
 func (h quietHandler) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelWarn && h.heard.again(r.Message, r.Time) {
+	if r.Level >= slog.LevelWarn && h.heard.Again(r.Message, r.Time) {
 		return nil
 	}
 	ours := slog.NewRecord(r.Time, quietLevel(r.Level), r.Message, r.PC)

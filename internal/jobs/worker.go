@@ -71,6 +71,9 @@ type worker struct {
 	handler Handler
 	log     *slog.Logger
 	stop    *stopSignal
+	now     func() time.Time
+	// putOff is what was said of jobs that are put off.
+	putOff Repeats
 }
 
 func (w *worker) Work(ctx context.Context, j *river.Job[args]) error {
@@ -91,7 +94,9 @@ func (w *worker) Work(ctx context.Context, j *river.Job[args]) error {
 		return river.JobSnooze(0)
 	}
 	if later, ok := errors.AsType[*putOff](err); ok {
-		w.log.WarnContext(ctx, "job is put off", append(logAttrs(j.JobRow), "wait", later.wait, "error", later.cause)...)
+		if !w.putOff.AgainOf(job.WS, job.Batch.ImportNo, later.cause, w.now()) {
+			w.log.WarnContext(ctx, "job is put off", append(logAttrs(j.JobRow), "wait", later.wait.String(), "error", later.cause)...)
+		}
 		return river.JobSnooze(later.wait)
 	}
 	err = fmt.Errorf("work on workspace %d, import %d, %s batch %d: %w",

@@ -102,7 +102,7 @@ func TestWorkLeavesNewerJobs(t *testing.T) {
 }
 
 func work(ctx context.Context, a args, h handlerFunc) error {
-	w := worker{handler: h, log: slog.New(slog.DiscardHandler), stop: newStopSignal()}
+	w := worker{handler: h, log: slog.New(slog.DiscardHandler), stop: newStopSignal(), now: time.Now}
 	return w.Work(ctx, &river.Job[args]{JobRow: &rivertype.JobRow{ID: 5, Attempt: 2}, Args: a})
 }
 
@@ -220,5 +220,40 @@ func TestConfigIsChecked(t *testing.T) {
 		if err := bad.withDefaults().validate(); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v", field, err)
 		}
+	}
+}
+
+// A database that is away for three minutes puts every batch off again and again. Of
+// each import the log hears that once a minute, of another cause at once.
+func TestWhatIsPutOffIsSaidOnceAMinute(t *testing.T) {
+	var records []slog.Record
+	now := time.Unix(0, 0)
+	var cause error
+	w := worker{log: slog.New(recorder{&records}), stop: newStopSignal(), now: func() time.Time { return now },
+		handler: handlerFunc(func(context.Context, store.Job, int64) error { return PutOff(3*time.Second, cause) })}
+	try := func(importNo int64) {
+		for batch := range 10 {
+			job := testJob()
+			job.Batch.ImportNo, job.Batch.No = importNo, batch+1
+			err := w.Work(t.Context(), &river.Job[args]{JobRow: &rivertype.JobRow{ID: int64(batch)}, Args: args{job}})
+			if snooze, ok := errors.AsType[*river.JobSnoozeError](err); !ok || snooze.Duration != 3*time.Second {
+				t.Fatalf("got %v", err)
+			}
+		}
+	}
+	away := errors.New("away")
+	for i := range 60 {
+		cause = errors.Join(fmt.Errorf("chunk %d: %w", i, away), errors.New("give batch back"))
+		try(1)
+		try(2)
+		now = now.Add(3 * time.Second)
+	}
+	if len(records) != 2*3 {
+		t.Errorf("%d lines of two imports in three minutes, want 6", len(records))
+	}
+	cause = errors.New("full")
+	try(1)
+	if len(records) != 2*3+1 {
+		t.Errorf("of another cause %d lines, want 1", len(records)-2*3)
 	}
 }
