@@ -145,6 +145,7 @@ func TestFilesAddressesStaySecret(t *testing.T) {
 		"s3://AK:geheim%40bucket", "s3://bucket?endpoint=http://AK:geheim@127.0.0.1:1", "s3://bucket?endpoint=http%3A%2F%2FAK%3Ageheim%40127.0.0.1%3A1",
 		"s3://bucket/AK:geheim@x", "s3://bucket?secret_key=geheim", "s3://bucket?part_mib=5&x=geheim", "s3://bucket/%zzgeheim",
 		"S3://AK:geheim@bucket", "gs://AK:geheim@bucket", "gs://bucket?key=geheim", "http://AK:geheim@host/bucket",
+		"s3:/AK:geheim@bucket", "s3:AK:geheim@bucket", "S3:geheim",
 	} {
 		for _, command := range commands {
 			data := t.TempDir()

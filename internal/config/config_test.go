@@ -311,3 +311,15 @@ func TestPaths(t *testing.T) {
 		}
 	}
 }
+
+// A bucket without both slashes is no folder: its files would lie on one machine.
+func TestABucketIsNoFolder(t *testing.T) {
+	for files, ok := range map[string]bool{
+		"s3:/bucket": false, "s3:bucket": false, "S3:/bucket": false, "s3:": false, " s3:/b": false,
+		"s3://bucket": true, "s3": true, "./s3:/bucket": true, "/srv/s3": true, "C:/files": true, "": true,
+	} {
+		if err := (Storage{Data: "d", Files: files}).Validate(); (err == nil) != ok {
+			t.Errorf("%q: got %v", files, err)
+		}
+	}
+}

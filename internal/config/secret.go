@@ -88,6 +88,9 @@ var bucketWords = map[string]bool{"endpoint": true, "region": true, "path_style"
 // nothing secret, unless somebody wrote credentials into it.
 func redactFiles(files string) string {
 	scheme, rest, isURL := strings.Cut(files, "://")
+	if isNearBucket(files) {
+		return redacted
+	}
 	if !isURL {
 		return files
 	}

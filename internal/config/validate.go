@@ -60,12 +60,19 @@ func checkDatabase(database string) error {
 func checkFiles(files string) error {
 	scheme, rest, isURL := strings.Cut(files, "://")
 	switch {
-	case isURL && scheme != "s3":
+	case isURL && scheme != "s3", isNearBucket(files):
 		return notAllowed("files", redactFiles(files), "it must be a bucket such as s3://bucket/prefix, or a folder")
 	case isURL && holdsUser(rest):
 		return notAllowed("files", redactFiles(files), "credentials do not belong in it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 	}
 	return nil
+}
+
+// isNearBucket reports whether somebody meant a bucket and wrote what would be taken
+// for a folder on this machine alone.
+func isNearBucket(files string) bool {
+	scheme, rest, ok := strings.Cut(files, ":")
+	return ok && strings.EqualFold(strings.TrimSpace(scheme), "s3") && !strings.HasPrefix(rest, "//")
 }
 
 // holdsUser reports whether what is behind the scheme of a URL may hold a user or
