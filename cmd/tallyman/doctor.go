@@ -341,6 +341,9 @@ func (d *doctor) whoseFiles(n *node) {
 		return
 	}
 	owner, err := marker.Owner(d.ctx, n.files)
+	if err == nil {
+		err = n.strayFiles(d.ctx)
+	}
 	switch {
 	case err != nil:
 		d.ill("files of", "%v", err)

@@ -36,6 +36,9 @@ type footing struct {
 	// ours says why the files are not this database's, or nil; nil where there are
 	// none.
 	ours func(context.Context) error
+	// unclaimed marks the files as this database's, which could not be done yet; nil
+	// where it was.
+	unclaimed func(context.Context) error
 	// endStuck ends what other nodes, which stand still, do in the database; nil where
 	// none can.
 	endStuck func(context.Context) (int, error)
