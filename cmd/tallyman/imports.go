@@ -61,6 +61,10 @@ func (c *importsList) Run(ctx context.Context, p *program) error {
 		if c.JSON {
 			return printJSON(p.stdout, objects(views))
 		}
+		if len(views) == 0 {
+			p.nothingFound("The workspace %s has no such import.", ws.Name)
+			return nil
+		}
 		return p.importTable(views, total)
 	})
 }
