@@ -14,13 +14,13 @@ import (
 	"tallyman/internal/store"
 )
 
-// locked is a store in which some imports stand still, and nobody can lock them.
-type locked struct {
+// stuck is a store in which some imports stand still, and nobody can lock them.
+type stuck struct {
 	store.Store
 	tries int
 }
 
-func (l *locked) Stalled(context.Context, time.Time, time.Time) ([]store.StalledBatch, error) {
+func (l *stuck) Stalled(context.Context, time.Time, time.Time) ([]store.StalledBatch, error) {
 	var all []store.StalledBatch
 	for no := range int64(20) {
 		all = append(all, store.StalledBatch{WS: 1, Batch: store.Batch{BatchRef: store.BatchRef{ImportNo: 1 + no%2, Pass: "apply", No: int(no) + 1}, State: store.BatchRunning}, State: store.Running})
@@ -28,7 +28,7 @@ func (l *locked) Stalled(context.Context, time.Time, time.Time) ([]store.Stalled
 	return all, nil
 }
 
-func (l *locked) Write(context.Context, store.WS, bool, func(store.Tx) error) error {
+func (l *stuck) Write(context.Context, store.WS, bool, func(store.Tx) error) error {
 	l.tries++
 	return fmt.Errorf("try %d: %w", l.tries, errors.New("its row is locked"))
 }
@@ -39,7 +39,7 @@ func TestWhatCannotBeRevivedIsSaidOnceAMinute(t *testing.T) {
 	s, cfg := nodesStack(t, nil)
 	var log bytes.Buffer
 	now := time.Now()
-	broken := &locked{Store: s.db}
+	broken := &stuck{Store: s.db}
 	cfg.Store, cfg.Log, cfg.Now = broken, slog.New(slog.NewTextHandler(&log, nil)), func() time.Time { return now }
 	svc, err := importer.New(cfg)
 	if err != nil {
