@@ -75,9 +75,27 @@ type Change struct {
 	// Parent is 1 + the index, in the group's Changes, of a change that must
 	// not fail if this one is to be done; 0 for none.
 	Parent int
-	// Hash is the hash of the resolved change (see Hasher), or 0 when it may
-	// not be used to tell an unchanged row unread.
+	// Hash stands for the row as its source gave it and for how it is read, or is 0
+	// when it may not be used to tell an unchanged row unread. 64 bits suffice: it is
+	// only ever compared with the one hash that the item carries, so a false match
+	// takes 2^64 comparisons, not 2^32 items.
 	Hash int64
+}
+
+// Repeatable reports whether the change, when it comes again to the item that it was
+// the last to write, asks for nothing. A mode without updates, a deletion, an undo, a
+// change that asks for a version, and one with an operation that adds at each time do
+// not.
+func (c *Change) Repeatable() bool {
+	if c.Mode == Create || c.Delete || c.Undo != nil || c.AtVersion != 0 {
+		return false
+	}
+	for i := range c.Ops {
+		if !c.Ops[i].Kind.Idempotent() {
+			return false
+		}
+	}
+	return true
 }
 
 // KeysSet calls fn with every key beside the id that the change may give its

@@ -23,8 +23,8 @@ type Item struct {
 	// Live says what the storefront sees.
 	Live Live
 
-	// Hash is the hash of the resolved change that last wrote the item, or 0
-	// when the same change would have to be decided again.
+	// Hash is that of the change that last wrote the item, or 0 when the same change
+	// would have to be decided again.
 	Hash int64
 	// Version counts the writes, from 1.
 	Version int64

@@ -332,9 +332,6 @@ func TestAtVersion(t *testing.T) {
 	if r, writes := decide1(group(c), items, f); r.Outcome != catalog.Updated || len(writes) != 1 {
 		t.Errorf("the version asked for: %v %v", r.Outcome, r.Row.Problems)
 	}
-	if h := (&catalog.Hasher{}).Sum(&c); h != 0 {
-		t.Errorf("a change that asks for a version has the hash %d", h)
-	}
 	for _, gone := range []bool{false, true} {
 		c.AtVersion, c.Delete = 2, gone
 		r, writes := decide1(group(c), items, f)

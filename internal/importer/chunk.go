@@ -30,6 +30,10 @@ type chunk struct {
 	// groups are nil once there is a verdict.
 	groups []catalog.Group
 	rows   int
+	// sketched are the groups that were not mapped yet; nil where all were.
+	sketched *sketches
+	// asNew says that it is to be decided as if none of its items existed.
+	asNew bool
 	// was are the entries that the rows' new ones take the place of, by row.
 	was map[int64]*ledger.Was
 	// next is where the chunk behind it begins; last says that none does in this
@@ -79,6 +83,9 @@ type rowSource interface {
 	// group appends the rows and changes of the group that follows to g. It is
 	// called after more said that there is one.
 	group(g *catalog.Group) error
+	// sketch says whether a sketch does for the groups from here on, and returns what
+	// keeps those that are not mapped; nil where all are.
+	sketch(does bool) *sketches
 	// weight is how many bytes the groups so far have come to, about.
 	weight() int64
 	// was returns the entry that a row's new one takes the place of; nil for none.
@@ -100,6 +107,8 @@ type chunkReader struct {
 	done bool
 	// most is how many rows a chunk has, so that chunks are of even size.
 	most int
+	// whole says that rows are mapped as they are read, all of them.
+	whole bool
 }
 
 func (s *Service) newChunkReader(ctx context.Context, st *started, in *input) (*chunkReader, error) {
@@ -153,7 +162,7 @@ func (r *chunkReader) read(ctx context.Context) (*chunk, error) {
 		return nil, err
 	}
 	c.verdict, err = r.decider.ahead(ctx, c)
-	c.took = time.Since(began)
+	c.sketched, c.took = nil, time.Since(began)
 	if c.verdict != nil {
 		// What was asked is most of a chunk's memory, and needed again only if the
 		// verdict does not hold: then it is read once more.
@@ -169,7 +178,7 @@ func (s *Service) reread(ctx context.Context, st *started, in *input, c *chunk) 
 		return err
 	}
 	defer r.rows.Close()
-	r.most = c.rows
+	r.most, r.whole = c.rows, true
 	again, err := r.decode(ctx)
 	if err != nil {
 		return err
@@ -199,7 +208,8 @@ func (r *chunkReader) decode(ctx context.Context) (*chunk, error) {
 	if r.done {
 		return nil, nil
 	}
-	c := &chunk{groups: make([]catalog.Group, 0, r.most)}
+	c := &chunk{groups: make([]catalog.Group, 0, r.most), asNew: r.decider.assumesNew()}
+	c.sketched = r.rows.sketch(!r.whole && !c.asNew && r.decider.looksFirst())
 	rows := make([]catalog.Row, 0, r.most)
 	changes := make([]catalog.Change, 0, r.most)
 	var begin int64
@@ -227,6 +237,7 @@ func (r *chunkReader) decode(ctx context.Context) (*chunk, error) {
 		r.replace(c, g.Rows)
 		c.groups = append(c.groups, g)
 		c.rows += len(g.Rows)
+		ops += c.sketched.width(len(c.groups) - 1)
 		for i := range g.Changes {
 			ops += len(g.Changes[i].Ops)
 		}

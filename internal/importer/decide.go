@@ -26,7 +26,7 @@ type verdict struct {
 	// doubtful are the keys of rows that failed as new items, in a chunk decided
 	// as if there were no others: if one has an item, the verdict is void.
 	doubtful lookups
-	// matched has a bit for each key field by which a row found an item.
+	// matched has a bit for each key field by which a row of a plan found an item.
 	matched byte
 	// fresh says that the rows were all new, so that the next chunk may be
 	// decided as if its items did not exist.
@@ -55,17 +55,24 @@ func (s *Service) newDecider(ctx context.Context, imp *store.Import, in *input) 
 // planning reports whether the pass at work writes pages alone.
 func (d *decider) planning() bool { return d.imp.Pass.Planning() }
 
+// looksFirst reports whether chunks are decided ahead on the items that are there.
+func (d *decider) looksFirst() bool { return d.planning() || d.svc.cfg.Store.DecidesAhead() }
+
+// assumesNew reports whether the next chunk is decided as if none of its items
+// existed. Nobody would refuse a plan whose items were there after all.
+func (d *decider) assumesNew() bool {
+	return !d.planning() && d.svc.cfg.Store.DecidesAhead() && d.svc.fresh.get(d.imp.WS, d.imp.No)
+}
+
 // ahead decides a chunk before its transaction: as if none of its items
 // existed while an import goes on making new ones, else on the items that are
 // committed now, where the store can read them beside its writer. It returns
 // nil where it cannot.
 func (d *decider) ahead(ctx context.Context, c *chunk) (v *verdict, err error) {
 	switch {
-	case d.planning():
-		// Nobody would refuse a plan whose items were there after all.
-	case !d.svc.cfg.Store.DecidesAhead():
+	case !d.looksFirst():
 		return nil, nil
-	case d.svc.fresh.get(d.imp.WS, d.imp.No) && !c.any(unguarded) && c.plannedNew():
+	case c.asNew && !c.any(unguarded) && c.plannedNew():
 		return d.assumingNew(c), nil
 	}
 	if v, err = d.beside(ctx, c); err != nil {
@@ -145,7 +152,9 @@ func (d *decider) decideOn(k *known) *verdict {
 		}
 	}
 	v.fresh = allNew(&v.decisions)
-	v.matched = k.matched
+	if d.planning() {
+		v.matched = k.matchedBy()
+	}
 	d.seal(v, c)
 	return v
 }
@@ -400,8 +409,6 @@ type known struct {
 	keys bool
 	// shared says that several changes of the chunk that are decided reach one item.
 	shared bool
-	// matched has a bit for each key field by which a change found an item.
-	matched byte
 	// unchanged says of each group that all it asks for was asked before and
 	// nothing wrote since, so its items need not be read.
 	unchanged []bool
@@ -422,9 +429,17 @@ func (k *known) read(ctx context.Context, items store.ItemReader, importNo int64
 	}
 	k.unchanged = make([]bool, len(k.chunk.groups))
 	for i := range k.chunk.groups {
-		k.unchanged[i] = k.asBefore(&k.chunk.groups[i], importNo)
+		g := &k.chunk.groups[i]
+		if k.unchanged[i] = k.asBefore(g, importNo); !k.unchanged[i] && k.chunk.sketched.finish(i, g) {
+			k.unchanged[i] = k.asBefore(g, importNo) // it may have come with warnings before, too
+		}
 	}
 	k.readShared()
+	for i := range k.chunk.groups {
+		if !k.unchanged[i] {
+			k.chunk.sketched.finish(i, &k.chunk.groups[i])
+		}
+	}
 	owners := &k.seen.owners
 	handles := make(map[catalog.Kind][]int64)
 	for i := range k.chunk.groups {
@@ -508,15 +523,30 @@ func cmpReached(a, b reachedBy) int {
 // matches returns what the change's deciding key found.
 func (k *known) matches(c *catalog.Change) []store.Found {
 	for _, key := range c.Keys {
-		f := k.found.get(lookup{c.Kind, key.Field}, key.Value)
-		if len(f) > 0 {
-			k.matched |= 1 << key.Field
-		}
-		if len(f) > 0 || !c.Fallthrough {
+		if f := k.found.get(lookup{c.Kind, key.Field}, key.Value); len(f) > 0 || !c.Fallthrough {
 			return f
 		}
 	}
 	return nil
+}
+
+// matchedBy has a bit for each key field by which a change found an item.
+func (k *known) matchedBy() (matched byte) {
+	for i := range k.chunk.groups {
+		for j := range k.chunk.groups[i].Changes {
+			c := &k.chunk.groups[i].Changes[j]
+			for _, key := range c.Keys {
+				found := len(k.found.get(lookup{c.Kind, key.Field}, key.Value)) > 0
+				if found {
+					matched |= 1 << key.Field
+				}
+				if found || !c.Fallthrough {
+					break
+				}
+			}
+		}
+	}
+	return matched
 }
 
 // asBefore reports whether each of the group's changes is the one that last

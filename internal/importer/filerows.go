@@ -22,6 +22,8 @@ type fileRows struct {
 	overlay    *overlay
 	again      *rowsAgain
 	rec        tabular.Record
+	// sketches keeps what is not mapped; nil where everything is.
+	sketches *sketches
 	// ahead says that rec is read already and begins the next group.
 	ahead bool
 }
@@ -64,6 +66,14 @@ func (r *fileRows) more() (bool, error) {
 	return true, nil
 }
 
+func (r *fileRows) sketch(does bool) *sketches {
+	r.sketches = nil
+	if does && !r.mapper.Groups() {
+		r.sketches = &sketches{mapper: r.mapper}
+	}
+	return r.sketches
+}
+
 func (r *fileRows) weight() int64 { return r.at().offset }
 
 func (r *fileRows) at() (m mark) {
@@ -79,7 +89,7 @@ func (r *fileRows) group(g *catalog.Group) error {
 	r.mapper.Together(&r.rec)
 	for {
 		r.overlay.lay(&r.rec)
-		r.mapper.Map(&r.rec, g)
+		r.mapRecord(g)
 		r.ahead = false
 		if !r.mapper.Groups() {
 			break
@@ -95,6 +105,18 @@ func (r *fileRows) group(g *catalog.Group) error {
 	}
 	r.markDuplicates(g)
 	return nil
+}
+
+// mapRecord maps the record at hand, or sketches it. A row whose key stands on
+// another is reported with what only Map tells.
+func (r *fileRows) mapRecord(g *catalog.Group) {
+	duplicate := len(r.duplicates) > 0 && r.duplicates[0].row == r.rec.Number
+	if r.sketches == nil || duplicate || !r.mapper.Sketch(&r.rec, g) {
+		r.sketches.skip()
+		r.mapper.Map(&r.rec, g)
+		return
+	}
+	r.sketches.keep(&r.rec)
 }
 
 // markDuplicates makes rows whose key stands on an earlier row errors, and

@@ -51,6 +51,9 @@ func (r *imageRows) was(row int64) *ledger.Was { return r.again.was(row) }
 
 func (r *imageRows) at() mark { return r.at_ }
 
+// sketch implements rowSource: what is taken back is decided on what is there.
+func (r *imageRows) sketch(bool) *sketches { return nil }
+
 func (r *imageRows) weight() int64 { return r.weighs }
 
 func (r *imageRows) more() (bool, error) {

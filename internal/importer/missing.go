@@ -398,6 +398,9 @@ func (r *missingRows) was(row int64) *ledger.Was { return r.again.was(row) }
 
 func (r *missingRows) at() mark { return r.here }
 
+// sketch implements rowSource: such a row asks for its item to go.
+func (r *missingRows) sketch(bool) *sketches { return nil }
+
 func (r *missingRows) weight() int64 { return r.weighs }
 
 func (r *missingRows) more() (bool, error) {

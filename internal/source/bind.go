@@ -1,6 +1,7 @@
 package source
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,8 +25,12 @@ type Binding struct {
 	// item must still have, and with the wish to delete it; -1 for none.
 	version, delete int
 	match           []catalog.KeyField
-	seed            string
 	check           catalog.GTINCheck
+	// read are the columns whose cells say what a row asks for, and reading stands
+	// for how they are read. keyed are indexes of columns: those that hold a key by
+	// which items are identified.
+	read, keyed []int
+	reading     [sha256.Size]byte
 	// Left lists the headings that mean nothing to the source.
 	Left []string
 }
@@ -67,17 +72,18 @@ const (
 	fieldDelete   = "@delete"
 )
 
-// Bind resolves the definition against a header. It returns a *catalog.Fault
+// Bind resolves the definition against a header; settings are those of the
+// workspace that say what rows mean. It returns a *catalog.Fault
 // of kind KindInvalid for a mapping that names a column the file lacks or a
 // field that does not exist and for an option with a value that it cannot have,
 // and of kind KindRefused (header_mismatch) for a file in which the source finds
 // nothing to identify its rows by.
-func (d *Definition) Bind(header []string, schema *catalog.Schema, seed string) (*Binding, error) {
+func (d *Definition) Bind(header []string, schema *catalog.Schema, settings string) (*Binding, error) {
 	kind, ok := catalog.ParseKind(d.Kind)
 	if !ok {
 		return nil, catalog.Faultf(catalog.KindInvalid, "invalid_source", "The source %s is about %q, which is no kind of item.", d.ID, d.Kind)
 	}
-	b := &Binding{def: d, kind: kind, width: len(header), currency: -1, version: -1, delete: -1, seed: d.seed(schema, seed)}
+	b := &Binding{def: d, kind: kind, width: len(header), currency: -1, version: -1, delete: -1}
 	var err error
 	if b.check, ok = catalog.ParseGTINCheck(d.GTINCheck); !ok {
 		return nil, invalidOption("gtin_check", d.GTINCheck, "strict, warn, off")
@@ -97,15 +103,10 @@ func (d *Definition) Bind(header []string, schema *catalog.Schema, seed string) 
 	if err := b.resolve(header, chosen, schema); err != nil {
 		return nil, err
 	}
+	if err := b.bindReading(schema, settings); err != nil {
+		return nil, err
+	}
 	return b, b.identifiable(header)
-}
-
-// seed is what goes into every change hash beside the resolved change itself:
-// a new version of the source, the schema or the settings makes old hashes
-// worthless. What only shapes the operations (mapping, decimal style, blanks)
-// is in the operations already.
-func (d *Definition) seed(schema *catalog.Schema, settings string) string {
-	return fmt.Sprintf("%s/%d/%s/%d/%s", d.ID, d.Version, d.Currency, schema.Version, settings)
 }
 
 func (d *Definition) matchFields() ([]catalog.KeyField, error) {

@@ -15,7 +15,7 @@ import (
 
 // Mapper returns a new mapper for one goroutine. mode is the import's.
 func (b *Binding) Mapper(mode catalog.Mode) Mapper {
-	m := &tableMapper{b: b, mode: mode, hasher: catalog.Hasher{Seed: b.seed}}
+	m := &tableMapper{b: b, mode: mode, hasher: rowHasher{b: b}}
 	for _, k := range b.keys {
 		m.keyColumns = append(m.keyColumns, k.index)
 	}
@@ -26,7 +26,7 @@ func (b *Binding) Mapper(mode catalog.Mode) Mapper {
 type tableMapper struct {
 	b          *Binding
 	mode       catalog.Mode
-	hasher     catalog.Hasher
+	hasher     rowHasher
 	keyColumns []int
 	// Operations and keys of many rows share blocks, so that a row costs no
 	// allocation of its own; a block lives as long as a row that stands in it.
@@ -96,8 +96,47 @@ func (m *tableMapper) Map(rec *tabular.Record, g *catalog.Group) {
 	if catalog.HasErrors(row.Problems) {
 		return
 	}
-	change.Hash = m.hasher.Sum(&change)
+	if change.Repeatable() {
+		change.Hash = m.hasher.sum(rec)
+		if len(row.Problems) == 0 {
+			change.Hash |= cleanBit
+		}
+	}
 	g.Changes = append(g.Changes, change)
+}
+
+// Sketch implements Mapper.
+func (m *tableMapper) Sketch(rec *tabular.Record, g *catalog.Group) bool {
+	if m.mode == catalog.Create || rec.Problem != nil || len(rec.Cells) > m.b.width || m.given(rec, m.b.version) || m.given(rec, m.b.delete) {
+		return false
+	}
+	m.problems = m.problems[:0]
+	var keys rowKeys
+	for _, i := range m.b.keyed {
+		c := &m.b.columns[i]
+		var op catalog.Op
+		if text, given := m.cell(rec, c.index); given {
+			m.op(c, rec, text, &keys, &op)
+		}
+	}
+	change := catalog.Change{Kind: m.b.kind, Mode: m.mode, Row: len(g.Rows),
+		Fallthrough: m.b.def.Fallthrough, GTINShared: m.b.def.GTINShared}
+	if change.Keys = m.matchKeys(rec, &keys); len(m.problems) > 0 || len(change.Keys) == 0 {
+		return false
+	}
+	change.Hash = m.hasher.sum(rec) | cleanBit
+	g.Rows = append(g.Rows, catalog.Row{Number: rec.Number, Line: rec.Line})
+	g.Changes = append(g.Changes, change)
+	return true
+}
+
+// given reports whether a record has anything in a column; index -1 is none.
+func (m *tableMapper) given(rec *tabular.Record, index int) bool {
+	if index < 0 {
+		return false
+	}
+	text, _ := m.cell(rec, index)
+	return text != ""
 }
 
 // checkWidth reports cells beyond the header; a shorter record just does not

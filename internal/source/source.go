@@ -122,6 +122,12 @@ type Mapper interface {
 	// Map appends the record, and what it asks for, to the group. For a source
 	// whose rows stand alone each group is one record.
 	Map(rec *tabular.Record, g *catalog.Group)
+	// Sketch appends the record, and a change with all but its operations, to the
+	// group: enough to be told that the row was asked before, without a problem, and
+	// much cheaper than Map. Of a record that Map finds nothing wrong with, the change
+	// has the hash that Map gives it; of any other, one that no item has. It returns
+	// false, and leaves the group alone, where only Map can tell.
+	Sketch(rec *tabular.Record, g *catalog.Group) bool
 	// Keys appends the unique keys that the record carries, in canonical form,
 	// to dst: what must not stand on two rows of the file.
 	Keys(rec *tabular.Record, dst []catalog.Key) []catalog.Key

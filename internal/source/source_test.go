@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 	"pgregory.net/rapid"
 
@@ -176,14 +177,18 @@ func TestMapLaws(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkMapLaws(t, b.Mapper(catalog.Upsert))
+			checkSketchLaws(t, b, len(header))
 		})
 	}
 }
 
+func anyCell() *rapid.Generator[string] {
+	return rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", " ", "4006381333931", "4006381333932", "12,50", "1.234", "A-1", "EUR", "7", `\delete`, "http://a/b.jpg|http://a/c.jpg", "\u00a0x", "true", `["http://a/b.jpg"]`, "[]", "null"}))
+}
+
 func checkMapLaws(t *testing.T, m source.Mapper) {
-	cell := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", " ", "4006381333931", "12,50", "1.234", "A-1", "EUR", "7", `\delete`, "http://a/b.jpg|http://a/c.jpg", "\u00a0x", "true", `["http://a/b.jpg"]`, "[]", "null"}))
 	rapid.Check(t, func(t *rapid.T) {
-		rec := &tabular.Record{Number: 2, Cells: rapid.SliceOfN(cell, 0, 12).Draw(t, "cells")}
+		rec := &tabular.Record{Number: 2, Cells: rapid.SliceOfN(anyCell(), 0, 12).Draw(t, "cells")}
 		var g catalog.Group
 		m.Map(rec, &g)
 		if len(g.Rows) != 1 || len(g.Changes) > 1 {
@@ -210,6 +215,43 @@ func checkMapLaws(t *testing.T, m source.Mapper) {
 			if c.Ops[i-1].Field.Name >= c.Ops[i].Field.Name {
 				t.Fatalf("operations out of order: %s, %s", c.Ops[i-1].Field.Name, c.Ops[i].Field.Name)
 			}
+		}
+	})
+}
+
+// A sketch is what mapping gives, but for the operations, wherever mapping finds
+// nothing wrong; else no item has its hash.
+func checkSketchLaws(t *testing.T, b *source.Binding, width int) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := b.Mapper(rapid.SampledFrom([]catalog.Mode{catalog.Upsert, catalog.Update, catalog.Create}).Draw(t, "mode"))
+		rec := &tabular.Record{Number: 2, Line: 3, Cells: rapid.SliceOfN(anyCell(), 0, 12).Draw(t, "cells")}
+		var sketch, whole catalog.Group
+		sketched := m.Sketch(rec, &sketch)
+		m.Map(rec, &whole)
+		clean := len(whole.Rows[0].Problems) == 0
+		if len(whole.Changes) == 1 && clean && whole.Changes[0].Hash != 0 && len(rec.Cells) <= width && !sketched {
+			t.Fatal("a row that can be told by its hash is not sketched")
+		}
+		if !sketched {
+			if len(sketch.Rows)+len(sketch.Changes) > 0 {
+				t.Fatal("what is not sketched is left in the group")
+			}
+			return
+		}
+		got, row := sketch.Changes[0], sketch.Rows[0]
+		if len(sketch.Rows) != 1 || len(sketch.Changes) != 1 || row.Number != 2 || row.Line != 3 || row.Problems != nil || got.Hash == 0 {
+			t.Fatalf("sketched as %+v", sketch)
+		}
+		if !clean {
+			if len(whole.Changes) > 0 && whole.Changes[0].Hash == got.Hash {
+				t.Fatal("a row with problems has the hash of one without")
+			}
+			return
+		}
+		want := whole.Changes[0]
+		want.Ops = nil
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("-mapped +sketched:\n%s", diff)
 		}
 	})
 }
