@@ -17,6 +17,9 @@ import (
 // element that begins with a dot, so it is never a key.
 const tempPrefix = ".tmp-"
 
+// sendBytes is how much is written before it is sent on to the disk.
+const sendBytes = 8 << 20
+
 // errFinished answers whoever uses a writer after Commit or Abort.
 var errFinished = errors.New("file is already committed or aborted")
 
@@ -28,6 +31,7 @@ type writer struct {
 	temp   *os.File // nil once committed or aborted
 	hash   hash.Hash
 	size   int64
+	sent   int64 // how much of it is on its way to the disk
 	err    error // of the first Write that failed; the file is not whole then
 }
 
@@ -45,11 +49,21 @@ func (w *writer) Write(p []byte) (int, error) {
 	n, err := w.temp.Write(p)
 	w.hash.Write(p[:n])
 	w.size += int64(n)
+	w.sendOn()
 	if err != nil {
 		err = fmt.Errorf("write file %q: %w", w.key, err)
 		w.err = errors.Join(w.err, err)
 	}
 	return n, err
+}
+
+// sendOn has the system begin to bring what was written to the disk, so that the
+// sync of a large file finds little left to wait for.
+func (w *writer) sendOn() {
+	if ready := w.size - w.sent; ready >= sendBytes {
+		beginSync(w.temp, w.sent, ready)
+		w.sent = w.size
+	}
 }
 
 // Commit makes the file durable, then visible. After an error the key shows

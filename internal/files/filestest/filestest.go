@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"pgregory.net/rapid"
+
 	"tallyman/internal/files"
 )
 
@@ -25,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) files.Store) {
 		{"a file is read back as written", testRoundTrip},
 		{"an empty file is a file", testEmpty},
 		{"a large file keeps its hash", testLarge},
+		{"a file in any pieces", testPieces},
 		{"reads side by side", testParallelReads},
 		{"nothing is seen before commit", testInvisibleBeforeCommit},
 		{"abort leaves nothing", testAbort},
@@ -121,6 +124,36 @@ func testLarge(t *testing.T, s files.Store) {
 	if got := hex.EncodeToString(h.Sum(nil)); got != info.SHA256 {
 		t.Errorf("read back hash %s, want %s", got, info.SHA256)
 	}
+}
+
+// testPieces writes one content in pieces of any sizes, from one buffer that is
+// overwritten after each Write: a writer may not go on reading it.
+func testPieces(t *testing.T, s files.Store) {
+	content := body(1_000_000, 4)
+	rapid.Check(t, func(r *rapid.T) {
+		w, err := s.Create(t.Context(), "1/file")
+		if err != nil {
+			r.Fatal(err)
+		}
+		defer w.Abort()
+		most := rapid.SampledFrom([]int{50_000, 200_000, 1_000_000}).Draw(r, "most")
+		buf := make([]byte, most)
+		for left := content; len(left) > 0; {
+			n := copy(buf[:rapid.IntRange(1, most).Draw(r, "bytes")], left)
+			if m, err := w.Write(buf[:n]); m != n || err != nil {
+				r.Fatalf("Write of %d bytes = %d, %v", n, m, err)
+			}
+			clear(buf[:n])
+			left = left[n:]
+		}
+		info, err := w.Commit(t.Context())
+		if err != nil || info.Size != int64(len(content)) || info.SHA256 != sum(content) {
+			r.Fatalf("Commit = %+v, %v, want hash %s", info, err, sum(content))
+		}
+		if !bytes.Equal(get(t, s, "1/file"), content) {
+			r.Fatal("the file reads otherwise than it was written")
+		}
+	})
 }
 
 func testParallelReads(t *testing.T, s files.Store) {
