@@ -53,7 +53,7 @@ func (s *Service) storeUpload(ctx context.Context, ws store.Workspace, name stri
 	}
 	defer w.Abort()
 	head := &headKeeper{}
-	n, err := io.Copy(io.MultiWriter(w, head), s.bounded(body))
+	n, err := copyAhead(io.MultiWriter(w, head), s.bounded(body))
 	up.Size = n
 	if err != nil {
 		if f := catalog.AsFault(err); f != nil {

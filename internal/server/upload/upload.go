@@ -7,6 +7,7 @@
 package upload
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"mime"
@@ -119,16 +120,25 @@ func MediaType(r *http.Request) string {
 }
 
 func multipartReader(r *http.Request) (*multipart.Reader, error) {
-	if MediaType(r) != "multipart/form-data" {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/form-data" {
 		return nil, catalog.Faultf(catalog.KindInvalid, CodeUnsupportedMediaType,
 			"The body must be multipart/form-data with the file in it.")
 	}
-	parts, err := r.MultipartReader()
-	if err != nil {
+	if params["boundary"] == "" {
 		return nil, &catalog.Fault{Kind: catalog.KindInvalid, Code: CodeMalformed,
-			Message: "The Content-Type header has no boundary, so the form cannot be read.", Err: err}
+			Message: "The Content-Type header has no boundary, so the form cannot be read.", Err: http.ErrMissingBoundary}
 	}
-	return parts, nil
+	return NewFormReader(r.Body, params["boundary"]), nil
+}
+
+// formBuffer is how much of a form is read at once, if as much is there.
+const formBuffer = 64 << 10
+
+// NewFormReader returns a reader of a form's parts, which alone would ask for 4 KiB
+// at a time: a system call, or a change of goroutines, for each.
+func NewFormReader(body io.Reader, boundary string) *multipart.Reader {
+	return multipart.NewReader(bufio.NewReaderSize(body, formBuffer), boundary)
 }
 
 // take reads one part.
@@ -206,26 +216,19 @@ func readFault(err error) error {
 		Message: "The form could not be read.", Err: err}
 }
 
-// arrival is the file as it comes in. It fills the buffers it is given, since
-// the pieces that the form's reader hands out are too small to store one by
-// one, and remembers a failure to read: that one is the client's, whatever the
-// importer makes of it.
+// arrival is the file as it comes in. It remembers a failure to read: that one
+// is the client's, whatever the importer makes of it.
 type arrival struct {
 	r   io.Reader
 	err error
 }
 
 func (a *arrival) Read(p []byte) (int, error) {
-	n := 0
-	for n < len(p) && a.err == nil {
-		var m int
-		m, a.err = a.r.Read(p[n:])
-		n += m
+	n, err := a.r.Read(p)
+	if err != nil {
+		a.err = err
 	}
-	if n > 0 {
-		return n, nil
-	}
-	return 0, a.err
+	return n, err
 }
 
 // failure returns why the file stopped coming, nil where it came whole or its
