@@ -9,7 +9,6 @@ import (
 	"hash"
 	"io"
 	"mime"
-	"mime/multipart"
 	"net/http"
 	"os"
 	"slices"
@@ -50,7 +49,7 @@ func splitParts(contentType string, body io.Reader) ([]part, error) {
 		sum, err := sumOf(body)
 		return []part{{sum: sum}}, err
 	}
-	form := multipart.NewReader(body, params["boundary"])
+	form := upload.NewFormReader(body, params["boundary"])
 	var parts []part
 	for {
 		p, err := form.NextPart()
