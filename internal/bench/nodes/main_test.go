@@ -17,7 +17,7 @@ func TestRun(t *testing.T) {
 	if err := run(t.Context(), []string{"-rows", "3000", "-nodes", "2", "-dir", t.TempDir()}, &stdout, &stderr); err != nil {
 		t.Fatalf("%v\n%s", err, &stderr)
 	}
-	for _, name := range []string{caseCreate, caseSame, caseUpdate} {
+	for _, name := range []string{caseCreate, caseSame, caseUpdate, caseWatched} {
 		if got := len(regexp.MustCompile(`(?m)^ +2 +`+name+` +3?0?0?0?`).FindAllString(stdout.String(), -1)); got != 2 {
 			t.Errorf("the case %s stands in %d lines, not 2:\n%s", name, got, &stdout)
 		}

@@ -19,8 +19,8 @@ func print(w io.Writer, results []result) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "nodes\tcase\trows\tours rows/s\tengine rows/s\tloader rows/s\tratio\taim\tpeak MiB a node\tbatches by node\t")
 	for _, r := range results {
-		fmt.Fprintf(tw, "%d\t%s\t%d\t%s\t%s\t%s\t%.2f\t%s\t%.0f\t%s\t\n", r.nodes, r.name, r.rows, rate(r.rows, r.ours), rate(r.rows, r.engine), rate(r.rows, r.loader),
-			float64(r.loader)/float64(r.ours), aims[r.name], float64(r.peak)/(1<<20), shares(r.shares))
+		fmt.Fprintf(tw, "%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%.0f\t%s\t\n", r.nodes, r.name, r.rows, rate(r.rows, r.ours), rate(r.rows, r.engine), rate(r.rows, r.loader),
+			r.ratio(), aims[r.name], float64(r.peak)/(1<<20), shares(r.shares))
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -33,6 +33,14 @@ func print(w io.Writer, results []result) error {
 			quantiles(r.status), quantiles(r.list), seconds(r.small))
 	}
 	return tw.Flush()
+}
+
+// ratio is the loader's time to ours.
+func (r *result) ratio() string {
+	if r.loader == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", float64(r.loader)/float64(r.ours))
 }
 
 func rate(rows uint64, d time.Duration) string {
@@ -48,6 +56,9 @@ func shares(of []int) string {
 }
 
 func quantiles(sorted []time.Duration) string {
+	if len(sorted) == 0 {
+		return "\t\t"
+	}
 	var all []string
 	for _, share := range []float64{0.5, 0.99, 1} {
 		all = append(all, fmt.Sprintf("%.1f", quantile(sorted, share).Seconds()*1000))
