@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -66,7 +67,17 @@ func TestWithTheVersionBefore(t *testing.T) {
 	together(t, at, before, now, first)
 	// They are of this version, and the old node starts on them.
 	together(t, at, now, before, second)
-	compare(t, dump(t, calm), dumpAt(t, at))
+	compare(t, withoutHashes(dump(t, calm)), withoutHashes(dumpAt(t, at)))
+}
+
+// withoutHashes leaves out of a dump by which hash each item is told: versions may
+// hash rows in different ways, and then read the items instead.
+func withoutHashes(dump []string) []string {
+	hash := regexp.MustCompile(`^(item .* row \d+) hash -?\d+: `)
+	for i, line := range dump {
+		dump[i] = hash.ReplaceAllString(line, "$1: ")
+	}
+	return dump
 }
 
 // together starts a node that serves and, once it does, another one that works,
