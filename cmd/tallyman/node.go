@@ -171,8 +171,8 @@ func (n *node) batchJobs() int { return n.settings.config.WorkerCount() + n.spar
 // seconds, and the owner of an embedded database takes over every job at its
 // start.
 const (
-	jobTimeout     = 10 * time.Minute
-	jobRescueAfter = 15 * time.Minute
+	jobTimeout     = time.Hour
+	jobRescueAfter = 75 * time.Minute
 )
 
 // openEngine prepares the job engine, so that jobs can be enqueued; it does

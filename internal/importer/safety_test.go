@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"tallyman/internal/files"
 	"tallyman/internal/importer"
+	"tallyman/internal/jobs"
 	"tallyman/internal/ledger"
 	"tallyman/internal/store"
 )
@@ -203,6 +205,33 @@ func (t tightTx) Insert(context.Context, store.Prepared) error {
 type unreadable struct {
 	store.Store
 	fault func() error
+}
+
+// A step that takes longer than a job may, whatever is tried, ends the import, too.
+func TestAStepThatNeverEndsEndsTheImport(t *testing.T) {
+	s := newIdleStack(t, func(c *importer.Config) { c.Store = endless{c.Store} })
+	imp, err := s.begin("a.csv", products(300, "a"), importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.svc.Work(context.Background(), s.sliceJob(imp), s.batch(imp, ledger.PassSlice).JobID); err != nil {
+		t.Fatal(err)
+	}
+	if s.engine, err = s.db.makeEngine(jobs.Config{Handler: s.svc, Log: slog.New(slog.DiscardHandler), Node: "test", Workers: 2, JobTimeout: 100 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	s.tired(19)
+	if end := s.await(imp.ID, store.State.Ended); end.State != store.FailedState || end.FaultCode != "internal_error" {
+		t.Errorf("%s, %s: %s", end.State, end.FaultCode, end.FaultMessage)
+	}
+}
+
+// endless is a store that does not come to the end of reading items.
+type endless struct{ store.Store }
+
+func (endless) ReadItems(ctx context.Context, _ store.WS, _ func(store.ItemReader) error) error {
+	<-ctx.Done()
+	return fmt.Errorf("read items: %w: %w", store.ErrUnavailable, ctx.Err())
 }
 
 func (u unreadable) ReadItems(context.Context, store.WS, func(store.ItemReader) error) error {

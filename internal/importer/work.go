@@ -62,7 +62,8 @@ func (s *Service) step(ctx context.Context, job store.Job, id int64) error {
 }
 
 // maxFailures is how often a job may fail, some eight minutes of tries, before
-// its import ends as failed: whoever waits for it must hear of it.
+// its import ends as failed: whoever waits for it must hear of it. One that has
+// taken longer than the job engine allows has failed, too.
 const maxFailures = 20
 
 // failed leaves a job's batch to the job's next try, and ends the import with
@@ -70,8 +71,8 @@ const maxFailures = 20
 // It returns the error that the job engine is to see.
 func (s *Service) failed(ctx context.Context, job store.Job, id int64, cause error) error {
 	switch {
-	case ctx.Err() != nil:
-	case s.outside(cause):
+	case errors.Is(ctx.Err(), context.Canceled):
+	case ctx.Err() == nil && s.outside(cause):
 		return jobs.PutOff(putOffFor, errors.Join(cause, s.giveBack(ctx, job, id)))
 	case jobs.Failures(ctx)+1 >= maxFailures:
 		s.cfg.Log.ErrorContext(ctx, "job failed too often", batchAttrs(job.WS, job.Batch), "error", cause)
