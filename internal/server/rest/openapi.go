@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -59,26 +60,36 @@ func failing(op huma.Operation, how map[string]string) huma.Operation {
 }
 
 // describe serves the API's description as a document and as a page, once all
-// operations are registered.
-func (d *door) describe(api huma.API) error {
+// operations are registered. Each is made when somebody first asks for it: all of
+// them take longer than everything else that a process does before it serves.
+func (d *door) describe(api huma.API) {
 	doc := api.OpenAPI()
 	complete(doc)
-	asJSON, err := json.Marshal(doc)
-	if err != nil {
-		return fmt.Errorf("marshal OpenAPI document: %w", err)
-	}
-	asYAML, err := doc.YAML()
-	if err != nil {
-		return fmt.Errorf("marshal OpenAPI document: %w", err)
-	}
-	page, err := newDocsPage(doc, d.cfg.BaseURL)
-	if err != nil {
-		return err
-	}
-	d.open.HandleFunc("GET "+Prefix+"/openapi.json", static("application/openapi+json", asJSON))
-	d.open.HandleFunc("GET "+Prefix+"/openapi.yaml", static("application/openapi+yaml", asYAML))
-	d.open.HandleFunc("GET "+Prefix+"/docs", page.serve)
-	return nil
+	d.describeAs("openapi.json", "application/openapi+json", func() ([]byte, error) { return json.Marshal(doc) })
+	d.describeAs("openapi.yaml", "application/openapi+yaml", doc.YAML)
+	page := sync.OnceValues(func() (*docsPage, error) { return newDocsPage(doc, d.cfg.BaseURL) })
+	d.open.HandleFunc("GET "+Prefix+"/docs", func(w http.ResponseWriter, r *http.Request) {
+		made, err := page()
+		if err != nil {
+			d.fail(w, r, err)
+			return
+		}
+		made.serve(w, r)
+	})
+}
+
+// describeAs serves the description in one form.
+func (d *door) describeAs(name, contentType string, form func() ([]byte, error)) {
+	form = sync.OnceValues(form)
+	d.open.HandleFunc("GET "+Prefix+"/"+name, func(w http.ResponseWriter, r *http.Request) {
+		body, err := form()
+		if err != nil {
+			d.fail(w, r, fmt.Errorf("marshal OpenAPI document: %w", err))
+			return
+		}
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write(body)
+	})
 }
 
 // complete gives every operation the door's own error body, in place of the one
@@ -128,10 +139,3 @@ func jsonResponse(description string, s *huma.Schema) *huma.Response {
 }
 
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
-
-func static(contentType string, body []byte) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", contentType)
-		_, _ = w.Write(body)
-	}
-}
