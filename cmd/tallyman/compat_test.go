@@ -34,7 +34,7 @@ func buildBefore(t *testing.T) string {
 	tar := exec.Command("tar", "-x", "-C", dir)
 	tar.Stdin = bytes.NewReader(text)
 	binary := filepath.Join(dir, "tallyman-before")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "./cmd/tallyman")
+	build := exec.Command("go", "build", "-o", binary, "./cmd/tallyman")
 	build.Dir = dir
 	for _, cmd := range []*exec.Cmd{tar, build} {
 		if out, err := cmd.CombinedOutput(); err != nil {

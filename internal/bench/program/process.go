@@ -72,10 +72,11 @@ func tail(b []byte) []byte {
 	return b[max(0, len(b)-most):]
 }
 
-// Build builds the program into a folder and returns its path.
+// Build builds the program into a folder and returns its path. It is built as tests
+// are, so that nothing is compiled twice.
 func Build(ctx context.Context, dir string) (string, error) {
 	binary := filepath.Join(dir, "tallyman")
-	_, err := Run(ctx, nil, "go", "build", "-trimpath", "-o", binary, "tallyman/cmd/tallyman")
+	_, err := Run(ctx, nil, "go", "build", "-o", binary, "tallyman/cmd/tallyman")
 	return binary, err
 }
 
